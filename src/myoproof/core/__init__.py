@@ -1,0 +1,1 @@
+"""The nouns: what a measurement, a cohort, a study and a result are."""

@@ -1,0 +1,1 @@
+"""Deliver: rows become reports, figures and tables that others open."""

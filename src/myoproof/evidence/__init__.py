@@ -1,0 +1,1 @@
+"""Validate: rows against reference rows become evidence rows."""

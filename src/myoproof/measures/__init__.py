@@ -1,0 +1,1 @@
+"""Measure: an acquisition and its regions become rows of the table."""

@@ -1,0 +1,1 @@
+"""Simulate: a seed becomes acquisitions and their true rows."""

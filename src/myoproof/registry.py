@@ -1,0 +1,85 @@
+"""Every reader, phantom, segmenter, measure, study, check and writer: one line each."""
+
+import difflib
+import importlib
+from importlib.metadata import entry_points
+from typing import Any
+
+from myoproof.errors import UnknownName
+
+REGISTRY: dict[str, dict[str, str]] = {
+    "sources": {
+        "nifti": "myoproof.sources.nifti:read",
+        "cohort-tables": "myoproof.sources.tables:read",
+    },
+    "phantoms": {
+        "dixon": "myoproof.phantoms.dixon:thigh",
+        "als-ultrasound": "myoproof.phantoms.ultrasound:cohort",
+        "als-mri": "myoproof.phantoms.mri:cohort",
+    },
+    "segmenters": {
+        "drawn": "myoproof.segmentation.drawn:segment",
+    },
+    "measures": {
+        "dixon": "myoproof.measures.dixon:measure",
+    },
+    "studies": {
+        "phenotypes": "myoproof.studies.phenotypes:run",
+        "progression": "myoproof.studies.progression:run",
+    },
+    "checks": {
+        "agreement": "myoproof.evidence.agreement:check",
+        "claims": "myoproof.evidence.claims:check",
+    },
+    "writers": {
+        "report": "myoproof.delivery.report:write",
+        "overlay": "myoproof.delivery.overlay:write",
+    },
+}
+"""Kind -> name -> "module:function". Strings, so that nothing is imported until it is used."""
+
+
+def names(kind: str) -> dict[str, str]:
+    """Name -> "module:function" of one kind, built-in and from entry points ``myoproof.KIND``.
+
+    Raises
+    ------
+    UnknownName
+        If there is no such kind.
+
+    Examples
+    --------
+    >>> names("studies")["phenotypes"]
+    'myoproof.studies.phenotypes:run'
+    """
+    if kind not in REGISTRY:
+        raise UnknownName(f"no registry of {kind!r}", mend=_near(kind, REGISTRY))
+    outside = {point.name: point.value for point in entry_points(group=f"myoproof.{kind}")}
+    return {**outside, **REGISTRY[kind]}
+
+
+def load(kind: str, name: str) -> Any:
+    """The function registered under a kind and a name.
+
+    Raises
+    ------
+    UnknownName
+        If the kind or the name is not registered; the message names the nearest one.
+
+    Examples
+    --------
+    >>> load("studies", "phenotype")
+    Traceback (most recent call last):
+        ...
+    myoproof.errors.UnknownName: studies has no 'phenotype'; did you mean 'phenotypes'?
+    """
+    known = names(kind)
+    if name not in known:
+        raise UnknownName(f"{kind} has no {name!r}", mend=_near(name, known))
+    module, _, function = known[name].partition(":")
+    return getattr(importlib.import_module(module), function)
+
+
+def _near(word: str, known: dict[str, Any]) -> str:
+    close = difflib.get_close_matches(word, known, n=1)
+    return f"did you mean {close[0]!r}?" if close else f"known: {', '.join(sorted(known))}"

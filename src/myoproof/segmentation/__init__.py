@@ -1,0 +1,1 @@
+"""Segment: an acquisition becomes named regions."""

@@ -1,0 +1,1 @@
+"""Read: files become acquisitions and tables; identity is removed here."""

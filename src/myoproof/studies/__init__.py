@@ -1,0 +1,1 @@
+"""Study: a cohort and a written question become a result."""

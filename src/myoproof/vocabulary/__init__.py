@@ -1,0 +1,1 @@
+"""The words: measures, sites, sides, flags and reasons, with one loader."""

@@ -1,0 +1,1 @@
+"""The rooms composed: the one place that knows them all."""
