@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from myoproof.core.study import CohortFilter, Feature
-from myoproof.core.table import KEY, Table, from_rows, number_column, text_column
+from myoproof.core.table import KEY, Table, from_rows, key_texts, number_column, text_column
 from myoproof.errors import Finding, refuse
 from myoproof.vocabulary.lookup import near, word
 
@@ -216,7 +216,7 @@ def feature_rows(cohort: Cohort, feature: Feature, *, session: str | None = None
         If the measure is not in the vocabulary.
     """
     word("measures", feature.measure)
-    rows = cohort.measurements
+    rows: pd.DataFrame = cohort.measurements
     rows = rows[rows["measure"] == feature.measure]
     wanted = session if session is not None else feature.session
     conditions = {
@@ -385,5 +385,5 @@ def _twice(frame: pd.DataFrame, key: list[str], where: str) -> list[Finding]:
     twice = frame.duplicated(key, keep="first")
     if not twice.any():
         return []
-    first = "/".join(str(part) for part in frame.loc[twice.idxmax(), key] if part)
+    first = "/".join(part for part in key_texts(frame[twice], key)[0] if part)
     return [Finding("error", "key", f"{first} occurs twice ({int(twice.sum())} such rows)", where=where)]

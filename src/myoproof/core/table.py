@@ -1,6 +1,7 @@
 """The measurement table: its columns, its laws, and how it is read and written."""
 
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NewType
 
@@ -184,8 +185,8 @@ def column_names(table: pd.DataFrame, index: tuple[str, ...]) -> pd.Series:
     """A wide column's name for each row: measure, site, side, at, and what else varies in the table."""
     parts = ["measure", "site", "side", "at"]
     parts += [c for c in KEY if c not in parts and c not in index and table[c].nunique() > 1]
-    text = table[parts].agg(lambda row: "_".join(part for part in row if part), axis=1)
-    return text.str.replace(r"[^0-9A-Za-z]+", "_", regex=True)
+    joined = ["_".join(part for part in texts if part) for texts in key_texts(table, parts)]
+    return pd.Series([re.sub(r"[^0-9A-Za-z]+", "_", text) for text in joined], index=table.index, dtype=object)
 
 
 def text_column(column: pd.Series) -> pd.Series:
@@ -272,7 +273,7 @@ def _value_findings(frame: pd.DataFrame) -> list[Finding]:
     unit = frame["measure"].map({name: row["unit"] for name, row in measures.items()})
     value = frame["value"].to_numpy()
     for measure, rows in frame[(frame["unit"] != unit) & unit.notna()].groupby("measure"):
-        got = ", ".join(repr(text) for text in rows["unit"].unique())
+        got = ", ".join(repr(text) for text in sorted(set(rows["unit"])))
         message = (
             f"wrong unit for {measure}: {got}{_rows((frame['unit'] != unit) & (frame['measure'] == measure))}"
         )
@@ -311,10 +312,14 @@ def _key_findings(frame: pd.DataFrame) -> list[Finding]:
     twice = frame.duplicated(list(KEY), keep=False)
     if not twice.any():
         return []
-    first = frame.loc[twice.idxmax(), list(KEY)]
-    key = "/".join(str(part) for part in first if part)
+    key = "/".join(part for part in key_texts(frame[twice], KEY)[0] if part)
     return [
         Finding(
             "error", "key", f"a key occurs twice{_rows(twice)}, for example {key}", mend="keep one row a key"
         )
     ]
+
+
+def key_texts(frame: pd.DataFrame, columns: Sequence[str]) -> list[tuple[str, ...]]:
+    """The values of some text columns, a tuple a row."""
+    return [tuple(str(part) for part in row) for row in frame[list(columns)].itertuples(index=False)]

@@ -1,0 +1,217 @@
+"""A study folder: immutable Parquet parts, a ledger of the active ones, and SQL over them."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pandas as pd
+
+from myoproof.core.atomic import atomic_path
+from myoproof.core.cohort import Cohort, make_cohort
+from myoproof.core.provenance import provenance_id
+from myoproof.core.table import KEY, Table, write_table
+from myoproof.errors import InvalidInput, NotReadable, NotWritable
+from myoproof.registry import load
+
+MARKER = "myoproof.json"
+FORMAT = 1
+SUBJECT_TABLES = ("subjects", "acquisitions", "events", "covariates")
+
+
+@dataclass(frozen=True, slots=True)
+class Act:
+    """What was done to make some rows: the record behind a provenance id."""
+
+    act: str
+    parameters: Mapping[str, Any]
+    inputs: tuple[str, ...]
+    parents: tuple[str, ...] = ()
+
+    @property
+    def id(self) -> str:
+        """Twelve hexadecimal digits; see :func:`myoproof.core.provenance.provenance_id`."""
+        return provenance_id(
+            act=self.act, parameters=self.parameters, inputs=self.inputs, parents=self.parents
+        )
+
+
+def claim(folder: Path, kind: str) -> Path:
+    """Take an output folder: new, empty, or one that myoproof made for the same kind of content.
+
+    Parameters
+    ----------
+    folder : Path
+        The output folder.
+    kind : str
+        What it will hold, for example "study folder" or "demo".
+
+    Raises
+    ------
+    NotWritable
+        If the folder holds something else, or cannot be made.
+    """
+    folder = Path(folder)
+    refuse_foreign(folder, kind)
+    if not (folder / MARKER).exists():
+        with atomic_path(folder / MARKER) as temporary:
+            temporary.write_text(json.dumps({"format": FORMAT, "kind": kind}) + "\n", encoding="utf-8")
+    return folder
+
+
+def refuse_foreign(folder: Path, kind: str) -> None:
+    """Raise where an output folder holds anything that is not myoproof's own of this kind.
+
+    Raises
+    ------
+    NotWritable
+        If the path is a file, or the folder holds something else.
+    """
+    if folder.is_file():
+        raise NotWritable("is a file, not a folder", where=str(folder), mend="choose another output folder")
+    if not folder.is_dir() or not any(folder.iterdir()):
+        return
+    held = kind_of(folder)
+    if held != kind:
+        what = f"a {held}" if held else "something else"
+        raise NotWritable(
+            f"holds {what}, not a {kind}", where=str(folder), mend="choose an empty output folder"
+        )
+
+
+def kind_of(folder: Path) -> str:
+    """What a folder of ours holds; "" where it is not ours."""
+    try:
+        content = json.loads((Path(folder) / MARKER).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return ""
+    return str(content.get("kind", "")) if isinstance(content, dict) else ""
+
+
+def write_subjects(folder: Path, cohort: Cohort) -> None:
+    """Write the subject-level tables of a cohort, as Parquet and CSV."""
+    for name in SUBJECT_TABLES:
+        frame: pd.DataFrame = getattr(cohort, name)
+        write_table(frame, folder / "tables" / f"{name}.parquet")
+        write_table(frame, folder / "tables" / f"{name}.csv")
+
+
+def add_part(folder: Path, rows: Table, act: Act) -> str:
+    """Add measurement rows as one immutable part; equal keys of earlier parts are superseded.
+
+    The part is written first and enters the ledger last, each by atomic rename: an interrupt leaves the
+    earlier state. The same act again replaces its own part.
+
+    Returns
+    -------
+    str
+        The provenance id, which every row of the part carries.
+    """
+    stamped = rows.assign(provenance=act.id)
+    write_table(stamped, folder / "tables" / "measurements" / f"{act.id}.parquet")
+    record = {"id": act.id, "act": act.act, "parameters": dict(act.parameters)}
+    record |= {"inputs": list(act.inputs), "parents": list(act.parents)}
+    with atomic_path(folder / "provenance" / f"{act.id}.json") as temporary:
+        temporary.write_text(json.dumps(record, indent=2, default=str) + "\n", encoding="utf-8")
+    active = [part for part in active_parts(folder) if part != act.id] + [act.id]
+    with atomic_path(folder / "tables" / "ledger.json") as temporary:
+        temporary.write_text(json.dumps({"format": FORMAT, "active": active}) + "\n", encoding="utf-8")
+    with connect(folder) as connection:
+        view = connection.sql(f"SELECT * FROM measurements ORDER BY {', '.join(KEY)}").df()
+    write_table(view, folder / "tables" / "measurements.csv")
+    return act.id
+
+
+def active_parts(folder: Path) -> list[str]:
+    """Ids of the active parts, oldest first.
+
+    Raises
+    ------
+    NotReadable
+        If the ledger is damaged.
+    """
+    ledger = Path(folder) / "tables" / "ledger.json"
+    if not ledger.is_file():
+        return []
+    try:
+        return [str(part) for part in json.loads(ledger.read_text(encoding="utf-8"))["active"]]
+    except (OSError, ValueError, KeyError) as error:
+        raise NotReadable(f"the ledger is damaged ({error})", where=str(ledger)) from error
+
+
+def read_cohort(folder: Path) -> Cohort:
+    """The cohort of a study folder, or of a folder of plain tables.
+
+    Raises
+    ------
+    NotReadable
+        If it is neither.
+    InvalidInput
+        If a table breaks its laws.
+    """
+    folder = Path(folder)
+    if not active_parts(folder):
+        cohort: Cohort = load("sources", "cohort-tables")(folder)
+        return cohort
+    with connect(folder) as connection:
+        frames = {name: connection.sql(f"SELECT * FROM {name}").df() for name in SUBJECT_TABLES}
+        rows = connection.sql(f"SELECT * FROM measurements ORDER BY {', '.join(KEY)}").df()
+    return make_cohort(
+        frames["subjects"], frames["acquisitions"], rows, frames["events"], frames["covariates"]
+    )
+
+
+def connect(folder: Path) -> duckdb.DuckDBPyConnection:
+    """An in-memory DuckDB over a study folder or plain tables, closed to files and network afterwards.
+
+    Views: ``subjects``, ``acquisitions``, ``events``, ``covariates``, ``measurements`` (active rows) and
+    ``measurements_all`` (the history, with ``part`` counted from 0).
+    """
+    folder = Path(folder)
+    parts = active_parts(folder)
+    connection = duckdb.connect(":memory:")
+    if not parts:
+        cohort: Cohort = load("sources", "cohort-tables")(folder)
+        for name in (*SUBJECT_TABLES, "measurements"):
+            _register(connection, name, getattr(cohort, name))
+        connection.execute("CREATE VIEW measurements_all AS SELECT *, 0 AS part FROM measurements")
+    else:
+        for name in SUBJECT_TABLES:
+            _register(connection, name, pd.read_parquet(folder / "tables" / f"{name}.parquet"))
+        for number, part in enumerate(parts):
+            file = folder / "tables" / "measurements" / f"{part}.parquet"
+            verb = f"CREATE TABLE measurements_all AS SELECT *, {number} AS part" if number == 0 else ""
+            verb = verb or f"INSERT INTO measurements_all SELECT *, {number} AS part"
+            connection.execute(f"{verb} FROM read_parquet(?)", [str(file)])
+        rank = f"row_number() OVER (PARTITION BY {', '.join(KEY)} ORDER BY part DESC)"
+        connection.execute(
+            "CREATE VIEW measurements AS SELECT * EXCLUDE (part, age) FROM "
+            f"(SELECT *, {rank} AS age FROM measurements_all) WHERE age = 1"
+        )
+    connection.execute("SET enable_external_access = false; SET lock_configuration = true")
+    return connection
+
+
+def query(folder: Path, sql: str) -> pd.DataFrame:
+    """The answer to one SQL question over a folder's tables.
+
+    Raises
+    ------
+    InvalidInput
+        If the SQL cannot be run; the message is the database's.
+    """
+    with connect(folder) as connection:
+        try:
+            return connection.sql(sql).df()
+        except (duckdb.Error, AttributeError) as error:
+            raise InvalidInput(
+                f"the query cannot be run: {error}",
+                mend="tables: subjects, acquisitions, events, covariates, measurements, measurements_all",
+            ) from error
+
+
+def _register(connection: duckdb.DuckDBPyConnection, name: str, frame: pd.DataFrame) -> None:
+    connection.register(f"{name}_frame", frame)
+    connection.execute(f"CREATE TABLE {name} AS SELECT * FROM {name}_frame")
