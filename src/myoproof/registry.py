@@ -3,6 +3,7 @@
 import difflib
 import importlib
 from importlib.metadata import entry_points
+from types import ModuleType
 from typing import Any
 
 from myoproof.errors import UnknownName
@@ -28,6 +29,7 @@ REGISTRY: dict[str, dict[str, str]] = {
         "progression": "myoproof.studies.progression:run",
     },
     "checks": {
+        "mask": "myoproof.segmentation.checks:check",
         "agreement": "myoproof.evidence.agreement:check",
         "claims": "myoproof.evidence.claims:check",
     },
@@ -78,6 +80,22 @@ def load(kind: str, name: str) -> Any:
         raise UnknownName(f"{kind} has no {name!r}", mend=_near(name, known))
     module, _, function = known[name].partition(":")
     return getattr(importlib.import_module(module), function)
+
+
+def load_module(kind: str, name: str) -> ModuleType:
+    """The module of a registered function, for its constants and parameter classes.
+
+    Raises
+    ------
+    UnknownName
+        If the kind or the name is not registered.
+
+    Examples
+    --------
+    >>> load_module("studies", "phenotypes").__name__
+    'myoproof.studies.phenotypes'
+    """
+    return importlib.import_module(load(kind, name).__module__)
 
 
 def _near(word: str, known: dict[str, Any]) -> str:

@@ -96,7 +96,7 @@ def make_cohort(
     visits = _fill(acquisitions, ACQUISITIONS, called["acquisitions"])
     happened = _fill(events if events is not None else pd.DataFrame(), EVENTS, called["events"])
     table = from_rows(measurements, where=called.get("measurements", "measurements"))
-    extra = covariates.copy() if covariates is not None else pd.DataFrame({"subject": people["subject"]})
+    extra = covariates.copy() if covariates is not None else people[["subject"]].drop_duplicates()
     findings = _twice(people, ["subject"], called["subjects"])
     findings += _twice(visits, ["subject", "session", "run", "modality"], called["acquisitions"])
     if "subject" in extra:

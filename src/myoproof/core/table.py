@@ -1,7 +1,7 @@
 """The measurement table: its columns, its laws, and how it is read and written."""
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NewType
 
@@ -186,7 +186,9 @@ def column_names(table: pd.DataFrame, index: tuple[str, ...]) -> pd.Series:
     parts = ["measure", "site", "side", "at"]
     parts += [c for c in KEY if c not in parts and c not in index and table[c].nunique() > 1]
     joined = ["_".join(part for part in texts if part) for texts in key_texts(table, parts)]
-    return pd.Series([re.sub(r"[^0-9A-Za-z]+", "_", text) for text in joined], index=table.index, dtype=object)
+    return pd.Series(
+        [re.sub(r"[^0-9A-Za-z]+", "_", text) for text in joined], index=table.index, dtype=object
+    )
 
 
 def text_column(column: pd.Series) -> pd.Series:
@@ -213,10 +215,10 @@ def number_column(column: pd.Series, name: str, where: str) -> pd.Series:
     return numbers
 
 
-def _text_types(path: Path) -> dict[str, str]:
+def _text_types(path: Path) -> dict[Hashable, type[str]]:
     header = pd.read_csv(path, nrows=0, encoding="utf-8-sig").columns
     text = {*KEY, "unit", "quality", "flags", "absent", "provenance"}
-    return {name: "str" for name in header if name in text}
+    return {name: str for name in header if name in text}
 
 
 def _rows(mask: pd.Series) -> str:

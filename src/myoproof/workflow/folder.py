@@ -11,13 +11,14 @@ import pandas as pd
 
 from myoproof.core.atomic import atomic_path
 from myoproof.core.cohort import Cohort, make_cohort
-from myoproof.core.provenance import provenance_id
+from myoproof.core.provenance import digest_files, provenance_id
 from myoproof.core.table import KEY, Table, write_table
 from myoproof.errors import InvalidInput, NotReadable, NotWritable
 from myoproof.registry import load
 
 MARKER = "myoproof.json"
 FORMAT = 1
+KEY_SQL = ", ".join(f'"{column}"' for column in KEY)
 SUBJECT_TABLES = ("subjects", "acquisitions", "events", "covariates")
 
 
@@ -119,7 +120,7 @@ def add_part(folder: Path, rows: Table, act: Act) -> str:
     with atomic_path(folder / "tables" / "ledger.json") as temporary:
         temporary.write_text(json.dumps({"format": FORMAT, "active": active}) + "\n", encoding="utf-8")
     with connect(folder) as connection:
-        view = connection.sql(f"SELECT * FROM measurements ORDER BY {', '.join(KEY)}").df()
+        view = connection.sql(f"SELECT * FROM measurements ORDER BY {KEY_SQL}").df()
     write_table(view, folder / "tables" / "measurements.csv")
     return act.id
 
@@ -157,7 +158,7 @@ def read_cohort(folder: Path) -> Cohort:
         return cohort
     with connect(folder) as connection:
         frames = {name: connection.sql(f"SELECT * FROM {name}").df() for name in SUBJECT_TABLES}
-        rows = connection.sql(f"SELECT * FROM measurements ORDER BY {', '.join(KEY)}").df()
+        rows = connection.sql(f"SELECT * FROM measurements ORDER BY {KEY_SQL}").df()
     return make_cohort(
         frames["subjects"], frames["acquisitions"], rows, frames["events"], frames["covariates"]
     )
@@ -185,7 +186,7 @@ def connect(folder: Path) -> duckdb.DuckDBPyConnection:
             verb = f"CREATE TABLE measurements_all AS SELECT *, {number} AS part" if number == 0 else ""
             verb = verb or f"INSERT INTO measurements_all SELECT *, {number} AS part"
             connection.execute(f"{verb} FROM read_parquet(?)", [str(file)])
-        rank = f"row_number() OVER (PARTITION BY {', '.join(KEY)} ORDER BY part DESC)"
+        rank = f"row_number() OVER (PARTITION BY {KEY_SQL} ORDER BY part DESC)"
         connection.execute(
             "CREATE VIEW measurements AS SELECT * EXCLUDE (part, age) FROM "
             f"(SELECT *, {rank} AS age FROM measurements_all) WHERE age = 1"
@@ -204,12 +205,34 @@ def query(folder: Path, sql: str) -> pd.DataFrame:
     """
     with connect(folder) as connection:
         try:
-            return connection.sql(sql).df()
+            answer: pd.DataFrame = connection.sql(sql).df()
         except (duckdb.Error, AttributeError) as error:
             raise InvalidInput(
                 f"the query cannot be run: {error}",
                 mend="tables: subjects, acquisitions, events, covariates, measurements, measurements_all",
             ) from error
+        return answer
+
+
+def input_digests(folder: Path) -> tuple[str, ...]:
+    """Digests of the table files a cohort is read from; measurement parts are named by the ledger instead.
+
+    Raises
+    ------
+    NotReadable
+        If there are no tables.
+    """
+    folder = Path(folder)
+    in_study = bool(active_parts(folder))
+    place = folder / "tables" if in_study else folder
+    stems = SUBJECT_TABLES if in_study else (*SUBJECT_TABLES, "measurements")
+    files = [place / f"{stem}{suffix}" for stem in stems for suffix in (".parquet", ".csv")]
+    present = [file for file in files if file.is_file()]
+    if not present:
+        raise NotReadable(
+            "holds no cohort tables", where=str(folder), mend="subjects.csv and measurements.csv"
+        )
+    return tuple(digest_files(file) for file in present)
 
 
 def _register(connection: duckdb.DuckDBPyConnection, name: str, frame: pd.DataFrame) -> None:

@@ -1,0 +1,321 @@
+"""The verbs: read, segment, measure, study, validate and deliver, each the rooms composed."""
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from myoproof.core.acquisition import Acquisition
+from myoproof.core.atomic import atomic_folder, atomic_path
+from myoproof.core.evidence import evidence_frame
+from myoproof.core.provenance import digest_bytes, digest_files
+from myoproof.core.result import Result, load_result, save_result
+from myoproof.core.segmentation import Segmentation
+from myoproof.core.study import read_study
+from myoproof.core.table import Table, from_rows, read_frame, read_table, write_table
+from myoproof.errors import Finding
+from myoproof.evidence import agreement, claims, shipped
+from myoproof.measures import dixon
+from myoproof.registry import load, load_module
+from myoproof.segmentation import checks, drawn
+from myoproof.sources import nifti
+from myoproof.workflow import folder as study_folder
+
+Progress = Callable[[str, float], None]
+"""Called with what is being done and the share done, 0-1."""
+
+
+@dataclass(frozen=True, slots=True)
+class DixonFiles:
+    """The files of one Dixon measurement, and whose they are.
+
+    Parameters
+    ----------
+    fat, water, segmentation : Path
+        NIfTI files on one grid.
+    labels : str
+        A label scheme of the vocabulary, or the path of a CSV (label, site, side).
+    subject, session, rater : str
+        Pseudonym, visit, and who drew the mask.
+    """
+
+    fat: Path
+    water: Path
+    segmentation: Path
+    labels: str
+    subject: str = "subject"
+    session: str = "m00"
+    rater: str = "drawn"
+
+
+@dataclass(frozen=True, slots=True)
+class Scan:
+    """A Dixon scan with its regions, read and checked."""
+
+    acquisition: Acquisition
+    segmentation: Segmentation
+    inputs: tuple[str, ...]
+
+
+def read_scan(files: DixonFiles) -> Scan:
+    """Read fat, water and a drawn mask.
+
+    Raises
+    ------
+    NotReadable, InvalidInput
+        If a file cannot be read or the files do not fit together.
+    """
+    acquisition = nifti.read(fat=files.fat, water=files.water, subject=files.subject, session=files.session)
+    labels, affine = nifti.read_mask(files.segmentation)
+    scheme = drawn.read_scheme(files.labels)
+    regions = drawn.segment(acquisition, labels, affine, scheme, rater=files.rater)
+    scheme_digest = digest_bytes(json.dumps(sorted(scheme.items())).encode())
+    return Scan(acquisition, regions, (acquisition.digest, digest_files(files.segmentation), scheme_digest))
+
+
+def check_scan(files: DixonFiles) -> list[Finding]:
+    """What the mask checks find in a scan's regions, worst first.
+
+    Raises
+    ------
+    NotReadable, InvalidInput
+        As :func:`read_scan`.
+    """
+    scan = read_scan(files)
+    findings = checks.check(scan.acquisition, scan.segmentation)
+    order = {"error": 0, "warning": 1, "info": 2}
+    return sorted(findings, key=lambda finding: order[finding.level])
+
+
+def mask_findings(files: DixonFiles, *, out: Path | None = None) -> pd.DataFrame:
+    """The findings of :func:`check_scan` as a table; written as CSV where ``out`` is given.
+
+    Raises
+    ------
+    NotReadable, InvalidInput, NotWritable
+        As :func:`read_scan`, or if the file cannot be written.
+    """
+    columns = ["level", "category", "where", "message", "mend"]
+    frame = pd.DataFrame([asdict(finding) for finding in check_scan(files)], columns=columns)
+    if out is not None:
+        write_table(frame, out)
+    return frame
+
+
+def dixon_summary(rows: pd.DataFrame) -> pd.DataFrame:
+    """Fat fraction with its interval, volume and flags: a line per muscle and side."""
+    main = rows[(rows["method"] == dixon.METHOD) & (rows["at"] == "")]
+    fat = main[main["measure"] == "fat_fraction"].set_index(["site", "side"])
+    volume = main[main["measure"] == "volume"].set_index(["site", "side"])["value"]
+    summary = fat[["value", "low", "high"]].rename(columns={"value": "fat_fraction"})
+    return summary.assign(
+        volume_ml=volume, flags=fat["flags"].where(fat["absent"] == "", fat["absent"])
+    ).reset_index()
+
+
+def measure_dixon(
+    files: DixonFiles,
+    *,
+    out: Path | None = None,
+    qc: Path | None = None,
+    options: Mapping[str, Any] | None = None,
+    into: Path | None = None,
+) -> Table:
+    """Measure a Dixon scan: one row per muscle, side and measure.
+
+    Parameters
+    ----------
+    files : DixonFiles
+        What to measure.
+    out : Path, optional
+        Rows as CSV or Parquet; a provenance record is written beside it.
+    qc : Path, optional
+        Quality-control picture (SVG).
+    options : mapping, optional
+        Parameters of the measure, for example ``{"side_by_side": True}``.
+    into : Path, optional
+        A study folder that the rows are added to.
+
+    Returns
+    -------
+    Table
+        Rows with provenance.
+
+    Raises
+    ------
+    NotReadable, InvalidInput, NotWritable
+        For faulty files or outputs; nothing half-written remains.
+    """
+    scan = read_scan(files)
+    params = dixon.Params(**(options or {}))
+    rows = dixon.measure(scan.acquisition, scan.segmentation, context=None, params=params)
+    act = study_folder.Act(f"{dixon.METHOD}@{dixon.METHOD_VERSION}", asdict(params), scan.inputs)
+    rows = Table(rows.assign(provenance=act.id))
+    if out is not None:
+        write_table(rows, out)
+        record = {
+            "id": act.id,
+            "act": act.act,
+            "parameters": dict(act.parameters),
+            "inputs": list(act.inputs),
+        }
+        write_json(record, out.with_name(out.name + ".provenance.json"))
+    if qc is not None:
+        load("writers", "overlay")(scan.acquisition, scan.segmentation, rows, qc)
+    if into is not None:
+        study_folder.add_part(into, rows, act)
+    return rows
+
+
+def run_study(
+    study_path: Path,
+    cohort_path: Path,
+    out: Path,
+    *,
+    threads: int = 1,
+    progress: Progress | None = None,
+) -> Result:
+    """Run a written-down study and save its result with the evidence for its claims.
+
+    Parameters
+    ----------
+    study_path : Path
+        Study TOML.
+    cohort_path : Path
+        A study folder, or a folder of plain tables.
+    out : Path
+        Result folder: new, empty, or an earlier result, which is replaced as a whole.
+    threads : int
+        The answer is the same for any number.
+    progress : callable, optional
+        Called with what is done and the share done.
+
+    Raises
+    ------
+    NotReadable, InvalidInput, NotWritable
+        For faulty input or output; an earlier result stays as it was.
+    """
+    study_folder.refuse_foreign(out, "result")
+    study = read_study(study_path)
+    run = load("studies", study.kind)
+    cohort = study_folder.read_cohort(cohort_path)
+    parents = tuple(study_folder.active_parts(cohort_path))
+    act = study_folder.Act(
+        f"{study.kind}@1", study.model_dump(), study_folder.input_digests(cohort_path), parents
+    )
+    rng = np.random.default_rng(study.seed)
+    found: Result = run(cohort, study, rng=rng, threads=threads, progress=progress)
+    simulated = is_simulated(cohort.measurements)
+    result = Result(found.study, found.estimates, found.predictions, act.id, simulated)
+    evidence = claims.check(result)
+    with atomic_folder(out) as temporary:
+        study_folder.claim(temporary, "result")
+        save_result(result, temporary)
+        write_table(evidence, temporary / "evidence.parquet")
+        write_table(evidence, temporary / "evidence.csv")
+        record = {"id": act.id, "act": act.act, "parameters": dict(act.parameters)}
+        write_json(
+            record | {"inputs": list(act.inputs), "parents": list(parents)}, temporary / "provenance.json"
+        )
+    return result
+
+
+def validate_rows(
+    rows_path: Path, against_path: Path, *, across: str, out: Path | None = None
+) -> pd.DataFrame:
+    """Agreement between two sets of measurement rows, as evidence rows.
+
+    Parameters
+    ----------
+    rows_path, against_path : Path
+        Two row files; the second is the reference.
+    across : str
+        The key column in which they may differ, for example "method" or "rater"; several joined by commas.
+    out : Path, optional
+        Evidence rows as CSV.
+
+    Raises
+    ------
+    NotReadable, InvalidInput
+        If a file cannot be read or no row of one meets a row of the other.
+    """
+    rows, against = read_table(rows_path), read_table(against_path)
+    evidence = agreement.check(rows, against, across=across)
+    if out is not None:
+        write_table(evidence, out)
+    return evidence
+
+
+def deliver(results: Sequence[Path], out: Path, *, title: str = "") -> Path:
+    """The report of some results: report.html, figures as SVG, tables as CSV.
+
+    Parameters
+    ----------
+    results : sequence of Path
+        Result folders.
+    out : Path
+        Delivery folder: new, empty, or an earlier delivery.
+    title : str
+        The report's title; "" takes the first study's.
+
+    Returns
+    -------
+    Path
+        The report.
+
+    Raises
+    ------
+    NotReadable, NotWritable
+        If a result is not readable or the output not writable.
+    """
+    study_folder.refuse_foreign(out, "delivery")
+    loaded = [load_result(path) for path in results]
+    evidence = [read_frame(path / "evidence.parquet") for path in results]
+    provenance = [json.loads((path / "provenance.json").read_text(encoding="utf-8")) for path in results]
+    writer = load_module("writers", "report")
+    report = writer.Report(
+        title=title or loaded[0].study.title,
+        simulated=any(result.simulated for result in loaded),
+        results=loaded,
+        evidence=evidence_frame(pd.concat([*evidence, shipped_evidence()], ignore_index=True)),
+        provenance=provenance,
+    )
+    with atomic_folder(out) as temporary:
+        study_folder.claim(temporary, "delivery")
+        writer.write_bundle(report, temporary)
+    return out / "report.html"
+
+
+def shipped_evidence() -> pd.DataFrame:
+    """The dated evidence tables that ship with this version."""
+    return shipped.tables()
+
+
+def is_simulated(rows: pd.DataFrame) -> bool:
+    """Whether any row is flagged as simulated."""
+    return any("simulated" in flags.split(";") for flags in rows["flags"].unique())
+
+
+def mark_simulated(rows: pd.DataFrame) -> Table:
+    """Rows with the flag ``simulated`` added."""
+    marked = {
+        text: ";".join(sorted({*filter(None, text.split(";")), "simulated"}))
+        for text in rows["flags"].unique()
+    }
+    return from_rows(rows.assign(flags=rows["flags"].map(marked)))
+
+
+def write_json(content: Mapping[str, Any], path: Path) -> None:
+    """Write JSON atomically.
+
+    Raises
+    ------
+    NotWritable
+        If the file cannot be written.
+    """
+    with atomic_path(path) as temporary:
+        temporary.write_text(json.dumps(content, indent=2, default=str) + "\n", encoding="utf-8")
