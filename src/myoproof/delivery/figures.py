@@ -1,0 +1,306 @@
+"""The drawing style all figures share: one colour-blind safe palette, calm axes, deterministic SVG."""
+
+import io
+import re
+import textwrap
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from html import escape
+from types import MappingProxyType
+from typing import Any
+
+import matplotlib as mpl
+from matplotlib.axes import Axes
+from matplotlib.colors import LinearSegmentedColormap
+from matplotlib.figure import Figure
+
+from myoproof.delivery.wording import number
+
+# Okabe & Ito, Color universal design (2008): told apart with every common colour vision deficiency.
+BLUE = "#0072B2"
+VERMILION = "#D55E00"
+GREEN = "#009E73"
+SKY = "#56B4E9"
+ORANGE = "#E69F00"
+PURPLE = "#CC79A7"
+INK = "#1c2430"
+MUTED = "#566170"
+RULE = "#c9d0d8"
+WASH = "#eef1f4"
+PALETTE = (BLUE, VERMILION, GREEN, PURPLE, ORANGE, SKY)
+MARKERS = ("o", "s", "^", "D", "v", "P")
+GROUPS: Mapping[str, tuple[str, str, str]] = MappingProxyType(
+    {"als": (VERMILION, "o", "-"), "control": (BLUE, "s", "--")}
+)
+"""Group name -> colour, marker, line: three ways to tell groups apart, so that none rests on colour."""
+
+DIVERGING = LinearSegmentedColormap.from_list(
+    "blue_white_vermilion", ["#00507d", "#5aa5d0", "#f7f7f7", "#ec9a5f", "#a34700"]
+)
+WIDTH_IN = 7.4
+FONTS = "system-ui, -apple-system, 'Segoe UI', 'Helvetica Neue', Arial, sans-serif"
+
+STYLE: Mapping[str, Any] = MappingProxyType(
+    {
+        "font.family": "DejaVu Sans",
+        "font.size": 9,
+        "axes.titlesize": 9.5,
+        "axes.titleweight": "bold",
+        "axes.titlelocation": "left",
+        "axes.titlepad": 8,
+        "axes.labelsize": 9,
+        "axes.labelcolor": INK,
+        "axes.edgecolor": MUTED,
+        "axes.linewidth": 0.8,
+        "axes.spines.top": False,
+        "axes.spines.right": False,
+        "axes.axisbelow": True,
+        "axes.prop_cycle": mpl.cycler(color=list(PALETTE)),
+        "text.color": INK,
+        "text.parse_math": False,
+        "xtick.color": MUTED,
+        "ytick.color": MUTED,
+        "xtick.labelcolor": INK,
+        "ytick.labelcolor": INK,
+        "xtick.labelsize": 8.5,
+        "ytick.labelsize": 8.5,
+        "grid.color": "#e3e7eb",
+        "grid.linewidth": 0.7,
+        "legend.frameon": False,
+        "legend.fontsize": 8.5,
+        "lines.linewidth": 1.6,
+        "lines.markersize": 5,
+        "figure.constrained_layout.use": True,
+        "figure.facecolor": "none",
+        "axes.facecolor": "none",
+        "savefig.facecolor": "none",
+        "svg.fonttype": "none",
+        "svg.hashsalt": "myoproof",
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Drawing:
+    """One figure of the report, ready to be placed.
+
+    Parameters
+    ----------
+    key : str
+        Unique in the report; file name in the bundle and prefix of the ids within the SVG.
+    title : str
+        What the figure shows, in a few words.
+    caption : str
+        How to read it, with n.
+    alt : str
+        What a reader who cannot see it should know, built from the numbers.
+    svg : str
+        The SVG element, without XML prologue.
+    """
+
+    key: str
+    title: str
+    caption: str
+    alt: str
+    svg: str
+
+
+@dataclass(frozen=True, slots=True)
+class ForestRow:
+    """One line of a forest plot.
+
+    Parameters
+    ----------
+    label : str
+        Text left of the line.
+    value, low, high : float
+        Estimate and interval; NaN draws no point and leaves the notes to say why.
+    notes : tuple of str
+        Texts right of the line, one a column.
+    colour, marker : str
+        Of the point.
+    filled : bool
+        False draws an open marker.
+    """
+
+    label: str
+    value: float
+    low: float
+    high: float
+    notes: tuple[str, ...] = ()
+    colour: str = INK
+    marker: str = "o"
+    filled: bool = True
+
+
+def canvas(
+    height_in: float, *, width_in: float = WIDTH_IN, rows: int = 1, columns: int = 1, **options: Any
+) -> tuple[Figure, list[Axes]]:
+    """A figure of the report's width with a grid of axes; call inside :func:`style`.
+
+    Parameters
+    ----------
+    height_in, width_in : float
+        Size in inches.
+    rows, columns : int
+        Grid of axes.
+    **options
+        Passed to ``Figure.subplots``.
+
+    Returns
+    -------
+    tuple of (Figure, list of Axes)
+        Axes in reading order.
+    """
+    figure = Figure(figsize=(width_in, height_in))
+    axes = figure.subplots(rows, columns, squeeze=False, **options)
+    return figure, [ax for line in axes for ax in line]
+
+
+def style() -> Any:
+    """The context in which every figure is drawn; global settings are left as they were."""
+    return mpl.rc_context(dict(STYLE))
+
+
+def finish(figure: Figure, *, key: str, title: str, alt: str, simulated: bool) -> str:
+    """The figure as an SVG element with title, description and ids of its own; call inside :func:`style`.
+
+    Parameters
+    ----------
+    figure : Figure
+        What was drawn.
+    key : str
+        Prefix that makes its ids unique in a page.
+    title, alt : str
+        Accessible name and description.
+    simulated : bool
+        Whether to write "Simulated data" into the picture itself, so that a copy carries it too.
+
+    Returns
+    -------
+    str
+        The ``<svg>`` element; the same figure gives the same text.
+    """
+    if simulated:
+        mark = figure.text(1, 0, "Simulated data", ha="right", va="bottom", fontsize=7.5, color=MUTED)
+        mark.set_in_layout(False)
+        figure.get_layout_engine().set(rect=(0, 0.22 / figure.get_figheight(), 1, 1 - 0.22 / figure.get_figheight()))
+    buffer = io.StringIO()
+    empty = {"Date": None, "Creator": None, "Format": None, "Type": None}
+    figure.savefig(buffer, format="svg", metadata=empty)
+    return label_svg(buffer.getvalue(), key=key, title=title, alt=alt)
+
+
+def label_svg(text: str, *, key: str, title: str, alt: str) -> str:
+    """An SVG document as an element that can stand in a page: own ids, name, description, system fonts.
+
+    Parameters
+    ----------
+    text : str
+        SVG document.
+    key : str
+        Prefix of all ids.
+    title, alt : str
+        Accessible name and description.
+
+    Returns
+    -------
+    str
+        From ``<svg`` to ``</svg>``.
+    """
+    body = text[text.index("<svg") :].rstrip()
+    body = re.sub(r"<metadata>.*?</metadata>\s*", "", body, flags=re.DOTALL)
+    body = re.sub(r'\bid="([^"]+)"', rf'id="{key}-\1"', body)
+    body = re.sub(r"url\(#([^)]+)\)", rf"url(#{key}-\1)", body)
+    body = re.sub(r'href="#([^"]+)"', rf'href="#{key}-\1"', body)
+    body = body.replace("'DejaVu Sans'", FONTS)
+    names = f'role="img" aria-labelledby="{key}-name {key}-about"'
+    head = f'<title id="{key}-name">{escape(title)}</title><desc id="{key}-about">{escape(alt)}</desc>'
+    opening, rest = body.split(">", 1)
+    return f"{opening} {names}>{head}{rest}"
+
+
+def wrap(text: str, width: int) -> str:
+    """Text broken into lines of at most ``width`` characters.
+
+    Parameters
+    ----------
+    text : str
+        One line.
+    width : int
+        Characters a line.
+    """
+    return "\n".join(textwrap.wrap(text, width)) or text
+
+
+def forest(ax: Axes, rows: Sequence[ForestRow], *, reference: float = 0.0, heads: Sequence[str] = ()) -> None:
+    """Draw estimates with intervals, first row on top, and columns of text beside them.
+
+    Parameters
+    ----------
+    ax : Axes
+        Where to draw.
+    rows : sequence of ForestRow
+        The lines.
+    reference : float
+        Value of the dashed line; NaN draws none.
+    heads : sequence of str
+        Heads of the text columns.
+    """
+    places = range(len(rows))
+    for y, row in zip(places, rows, strict=True):
+        if row.value == row.value:
+            ax.plot([row.low, row.high], [y, y], color=row.colour, linewidth=1.6, solid_capstyle="butt")
+            face = row.colour if row.filled else "white"
+            ax.plot(row.value, y, marker=row.marker, color=row.colour, markerfacecolor=face, markersize=6)
+    if reference == reference:
+        ax.axvline(reference, color=MUTED, linewidth=0.9, linestyle=(0, (4, 3)), zorder=0)
+    ax.set_yticks(list(places), [row.label for row in rows])
+    ax.set_ylim(len(rows) - 0.5, -0.6)
+    ax.tick_params(axis="y", length=0)
+    ax.spines["left"].set_visible(False)
+    ax.grid(visible=True, axis="x")
+    _note_columns(ax, rows, heads)
+
+
+def _note_columns(ax: Axes, rows: Sequence[ForestRow], heads: Sequence[str]) -> None:
+    columns = max((len(row.notes) for row in rows), default=0)
+    widths = [
+        max([len(head) for head in heads[c : c + 1]] + [len(row.notes[c]) for row in rows if c < len(row.notes)])
+        for c in range(columns)
+    ]
+    # Text is anchored in points right of the axes: 5.6 points a character of the widest font, 9 between columns.
+    start = 8.0
+    for c, width in enumerate(widths):
+        for y, row in enumerate(rows):
+            if c < len(row.notes):
+                _beside(ax, row.notes[c], y, start)
+        if c < len(heads):
+            _beside(ax, heads[c], -0.85, start, color=MUTED)
+        start += width * 5.0 + 9
+
+
+def _beside(ax: Axes, text: str, y: float, offset_pt: float, *, color: str = INK) -> None:
+    ax.annotate(
+        text,
+        xy=(1, y),
+        xycoords=ax.get_yaxis_transform(),
+        xytext=(offset_pt, 0),
+        textcoords="offset points",
+        ha="left",
+        va="center",
+        fontsize=8.5,
+        color=color,
+        annotation_clip=False,
+    )
+
+
+def signed_ticks(ax: Axes) -> None:
+    """Print the ticks of the x axis with true minus signs and no needless decimals.
+
+    Parameters
+    ----------
+    ax : Axes
+        Whose axis.
+    """
+    ax.xaxis.set_major_formatter(lambda value, _: number(value, 0 if float(value).is_integer() else None))

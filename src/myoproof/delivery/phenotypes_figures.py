@@ -1,0 +1,418 @@
+"""Figures of a phenotype study: number of clusters against nulls, profile, severity axis, outcome."""
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from myoproof.delivery.figures import (
+    BLUE,
+    DIVERGING,
+    GREEN,
+    INK,
+    MARKERS,
+    MUTED,
+    PALETTE,
+    PURPLE,
+    VERMILION,
+    Drawing,
+    ForestRow,
+    canvas,
+    finish,
+    forest,
+    signed_ticks,
+    style,
+)
+from myoproof.delivery.page import first, pick
+from myoproof.delivery.wording import (
+    interval,
+    number,
+    p_cell,
+    p_text,
+    sentence_case,
+    series,
+    size,
+    term_name,
+    term_scale,
+    word,
+)
+
+METRICS = {
+    "silhouette": "Silhouette",
+    "prediction_strength": "Prediction strength",
+    "stability": "Stability (adjusted Rand index)",
+}
+NULL_NAMES = {
+    "gaussian": "one Gaussian",
+    "unimodal_factor": "one unimodal factor",
+}
+_NULL_LOOKS = ((BLUE, "s", "--"), (VERMILION, "^", ":"), (GREEN, "D", "-."), (PURPLE, "v", "--"))
+_GROUP_NAMES = {
+    "adjusted": "adjusted",
+    "unadjusted": "unadjusted",
+    "axis_adjusted": "severity axis, per SD, adjusted",
+    "complete_cases": "complete cases, adjusted",
+}
+MAXIMUM_LABELS = 34
+
+
+def null_name(name: str) -> str:
+    """A null model in words.
+
+    Parameters
+    ----------
+    name : str
+        Group of the ``null`` and ``decision`` rows.
+    """
+    return NULL_NAMES.get(name, word(name))
+
+
+def clusters_drawing(estimates: pd.DataFrame, *, key: str, decision: str, simulated: bool) -> Drawing | None:
+    """Silhouette, prediction strength and stability by k, and the excess over every null.
+
+    Parameters
+    ----------
+    estimates : DataFrame
+        Estimate rows of the study.
+    key : str
+        Prefix of the figure's key.
+    decision : str
+        The decision metric; the bands of the nulls are drawn where it is shown. "" when unknown.
+    simulated : bool
+        Whether the data are simulated.
+    """
+    shown = [name for name in METRICS if not pick(estimates, analysis=name).empty]
+    nulls = pick(estimates, analysis="null")
+    if not shown and nulls.empty:
+        return None
+    title = "How many groups do the data hold?"
+    panels = len(shown) + (not nulls.empty)
+    with style():
+        lines = (panels + 1) // 2
+        figure, axes = canvas(2.5 * lines + 0.3, rows=lines, columns=min(2, panels))
+        for ax, name in zip(axes, shown, strict=False):
+            _metric(ax, pick(estimates, analysis=name), METRICS[name])
+            if name == decision:
+                _bands(ax, nulls)
+        if not nulls.empty:
+            _excess(axes[len(shown)], nulls)
+        for ax in axes[panels:]:
+            ax.set_axis_off()
+        _shared_legend(figure, axes)
+        alt = _clusters_alt(estimates, shown)
+        svg = finish(figure, key=f"{key}-clusters", title=title, alt=alt, simulated=simulated)
+    return Drawing(f"{key}-clusters", title, _clusters_caption(estimates, decision), alt, svg)
+
+
+def _k_of(rows: pd.DataFrame) -> list[int]:
+    return [int(str(term).split("=")[-1]) for term in rows["term"]]
+
+
+def _metric(ax: Axes, rows: pd.DataFrame, name: str) -> None:
+    k = _k_of(rows)
+    ax.fill_between(k, rows["low"], rows["high"], color=INK, alpha=0.12, linewidth=0)
+    ax.plot(k, rows["value"], color=INK, marker="o", label="observed")
+    ax.set_title(name)
+    ax.set_xlabel("number of groups, k")
+    ax.set_xticks(k)
+    ax.grid(visible=True, axis="y")
+    if float(rows["value"].max()) > 0:
+        ax.set_ylim(bottom=min(0.0, float(rows[["value", "low"]].min().min())))
+
+
+def _bands(ax: Axes, nulls: pd.DataFrame) -> None:
+    for (name, rows), (colour, marker, line) in zip(nulls.groupby("group", sort=True), _NULL_LOOKS, strict=False):
+        k = _k_of(rows)
+        mean, spread = rows["value"].to_numpy(), 1.96 * rows["se"].to_numpy()
+        ax.fill_between(k, mean - spread, mean + spread, color=colour, alpha=0.16, linewidth=0)
+        label = f"null: {null_name(str(name))}"
+        ax.plot(k, mean, color=colour, linestyle=line, marker=marker, label=label, markersize=4)
+
+
+def _excess(ax: Axes, nulls: pd.DataFrame) -> None:
+    for (name, rows), (colour, marker, line) in zip(nulls.groupby("group", sort=True), _NULL_LOOKS, strict=False):
+        k = _k_of(rows)
+        label = f"null: {null_name(str(name))}"
+        ax.plot(k, rows["statistic"], color=colour, linestyle=line, marker=marker, label=label)
+        if rows["statistic"].notna().any():
+            top = int(np.nanargmax(rows["statistic"]))
+            ring = {"marker": "o", "markersize": 11, "fillstyle": "none", "linestyle": "none"}
+            ax.plot(k[top], rows["statistic"].iloc[top], color=colour, **ring)
+    ax.axhline(0, color=MUTED, linewidth=0.9, linestyle=(0, (4, 3)))
+    ax.set_title("Excess over the null (decision statistic)")
+    ax.set_xlabel("number of groups, k")
+    ax.set_ylabel("null standard deviations")
+    ax.set_xticks(sorted(set(_k_of(nulls))))
+    ax.grid(visible=True, axis="y")
+
+
+def _shared_legend(figure: Figure, axes: list[Axes]) -> None:
+    found = {}
+    for ax in axes:
+        for handle, label in zip(*ax.get_legend_handles_labels(), strict=True):
+            found.setdefault(label, handle)
+    if found:
+        figure.legend(found.values(), found.keys(), loc="outside upper left", ncols=4, handlelength=2.6)
+
+
+def _clusters_alt(estimates: pd.DataFrame, shown: list[str]) -> str:
+    told = []
+    for name in shown:
+        rows = pick(estimates, analysis=name)
+        values = series([f"{number(v, 2)} at k = {k}" for v, k in zip(rows["value"], _k_of(rows), strict=True)])
+        told.append(f"{METRICS[name]} {values}.")
+    for row in pick(estimates, analysis="decision").itertuples():
+        if row.group != "claim":
+            excess = f"largest excess {number(row.statistic, 2)} standard deviations, {p_text(row.p)}"
+            told.append(f"Null of {null_name(row.group)}: {excess}.")
+    return " ".join(told)
+
+
+def _clusters_caption(estimates: pd.DataFrame, decision: str) -> str:
+    counted = pick(estimates, analysis=list(METRICS))["n_subjects"].max()
+    bands = (
+        f" Coloured bands in the panel of {word(decision)}: mean ± 1.96 SD of each null." if decision else ""
+    )
+    return (
+        f"Descriptive measures by number of groups (black; grey band: 2.5 to 97.5 % of resamples), {size(counted)}."
+        f"{bands} The decision rests on one statistic alone: the largest standardised excess over each null (ringed)."
+    )
+
+
+def profile_drawing(estimates: pd.DataFrame, *, key: str, claimed: bool, simulated: bool) -> Drawing | None:
+    """Mean z of every feature in every cluster as a heat map.
+
+    Parameters
+    ----------
+    estimates : DataFrame
+        Estimate rows.
+    key : str
+        Prefix of the figure's key.
+    claimed : bool
+        Whether subtypes were claimed; otherwise the caption says that the groups cut a continuum.
+    simulated : bool
+        Whether the data are simulated.
+    """
+    rows = pick(estimates, analysis="profile")
+    if rows.empty:
+        return None
+    table = rows.pivot_table(index="term", columns="group", values="value", sort=False)
+    table = table[sorted(table.columns)]
+    spread = table.max(axis=1) - table.min(axis=1)
+    order = (table.iloc[:, -1] - table.iloc[:, 0]).sort_values(ascending=False).index
+    kept = [term for term in order if term in set(spread.nlargest(MAXIMUM_LABELS).index)]
+    table = table.loc[kept]
+    sizes = _sizes(estimates)
+    title = "Profile of the groups"
+    largest = ", ".join(term_name(str(term)) for term in spread.nlargest(3).index)
+    alt = f"Mean z-score of {len(rows['term'].unique())} features in {table.shape[1]} groups. Largest differences: {largest}."
+    left_out = len(spread) - len(table)
+    caption = _profile_caption(claimed) + (f" {left_out} features with smaller differences are not drawn." if left_out else "")
+    with style():
+        figure, (ax,) = canvas(0.205 * len(table) + 1.1)
+        _heat(figure, ax, table, sizes)
+        svg = finish(figure, key=f"{key}-profile", title=title, alt=alt, simulated=simulated)
+    return Drawing(f"{key}-profile", title, caption, alt, svg)
+
+
+def _profile_caption(claimed: bool) -> str:
+    base = "Mean z-score of each feature in each group; 0 is the mean of the cohort. Cluster 0 is the milder."
+    return base if claimed else base + " No subtypes are claimed: these groups are cuts through one continuum."
+
+
+def _sizes(estimates: pd.DataFrame) -> dict[str, float]:
+    rows = pick(estimates, analysis="cluster_size")
+    return {
+        str(row.term): row.n_subjects if row.n_subjects == row.n_subjects and row.value <= 1 else row.value
+        for row in rows.itertuples()
+    }
+
+
+def _heat(figure: Figure, ax: Axes, table: pd.DataFrame, sizes: dict[str, float]) -> None:
+    values = table.to_numpy(float)
+    limit = max(float(np.nanmax(np.abs(values))), 0.5)
+    image = ax.pcolormesh(values, cmap=DIVERGING, vmin=-limit, vmax=limit, edgecolors="white", linewidth=1.2)
+    for (line, column), value in np.ndenumerate(values):
+        colour = "white" if abs(value) > 0.72 * limit else INK
+        ax.text(column + 0.5, line + 0.5, number(value, 2), ha="center", va="center", fontsize=8, color=colour)
+    ax.set_yticks(np.arange(len(table)) + 0.5, [sentence_case(term_name(str(term))) for term in table.index])
+    heads = [f"{term_name(str(name))}\n{size(sizes.get(str(name), np.nan))}" for name in table.columns]
+    ax.set_xticks(np.arange(table.shape[1]) + 0.5, heads)
+    ax.xaxis.tick_top()
+    ax.invert_yaxis()
+    ax.tick_params(length=0)
+    for spine in ax.spines.values():
+        spine.set_visible(False)
+    bar = figure.colorbar(image, ax=ax, orientation="vertical", fraction=0.03, aspect=30, label="mean z-score")
+    bar.outline.set_visible(False)  # type: ignore[operator]
+
+
+def axis_drawing(estimates: pd.DataFrame, predictions: pd.DataFrame, *, key: str, simulated: bool) -> Drawing | None:
+    """Distribution of the severity axis by group, and the features that carry it.
+
+    Parameters
+    ----------
+    estimates, predictions : DataFrame
+        Rows of the study.
+    key : str
+        Prefix of the figure's key.
+    simulated : bool
+        Whether the data are simulated.
+    """
+    scores = pick(predictions, target="severity_axis").set_index("subject")["value"].dropna()
+    loadings = pick(estimates, analysis="axis")
+    if scores.empty:
+        return None
+    assigned = pick(predictions, target="cluster")
+    assigned = assigned[assigned["rank"] == 1].set_index("subject")["candidate"]
+    title = "Severity axis"
+    strongest = loadings.reindex(loadings["value"].abs().sort_values(ascending=False).index).head(12)
+    carried = series([f"{term_name(str(r.term))} {number(r.value, 2)}" for r in strongest.head(3).itertuples()])
+    alt = f"Severity score of {size(len(scores))} patients, median {number(float(scores.median()), 2)}, {_ranges(scores)}."
+    alt += f" Strongest loadings: {carried}." if carried else ""
+    caption = f"Score of each patient on the severity axis (higher is worse), {size(len(scores))}; right, its strongest loadings."
+    with style():
+        figure, axes = canvas(3.1, columns=2, width_ratios=[1, 0.9])
+        _histogram(axes[0], scores, assigned)
+        _loadings(axes[1], strongest)
+        svg = finish(figure, key=f"{key}-axis", title=title, alt=alt, simulated=simulated)
+    return Drawing(f"{key}-axis", title, caption, alt, svg)
+
+
+def _ranges(scores: pd.Series) -> str:
+    return f"range {number(float(scores.min()), 2)} to {number(float(scores.max()), 2)}"
+
+
+def _histogram(ax: Axes, scores: pd.Series, assigned: pd.Series) -> None:
+    edges = np.histogram_bin_edges(scores, bins=24)
+    groups = assigned.reindex(scores.index).fillna("")
+    names = sorted(set(groups))
+    stacks = [scores[groups == name] for name in names]
+    labels = [f"{term_name(name)}, {size(len(stack))}" if name else "all" for name, stack in zip(names, stacks, strict=True)]
+    bars = ax.hist(stacks, bins=edges, stacked=True, color=PALETTE[: len(names)], label=labels, edgecolor="white", linewidth=0.5)
+    for place, patches in enumerate(np.atleast_1d(np.array(bars[2], dtype=object))):
+        for patch in np.atleast_1d(np.array(patches, dtype=object)):
+            if hasattr(patch, "set_hatch") and place % 2:
+                patch.set_hatch("////")
+    ax.set_title("Patients along the axis")
+    ax.set_xlabel("severity score (higher is worse)")
+    ax.set_ylabel("patients")
+    if len(names) > 1:
+        ax.legend(loc="upper right")
+    signed_ticks(ax)
+
+
+def _loadings(ax: Axes, strongest: pd.DataFrame) -> None:
+    if strongest.empty:
+        ax.set_axis_off()
+        return
+    rows = [
+        ForestRow(sentence_case(term_name(str(row.term))), row.value, row.low, row.high)
+        for row in strongest.itertuples()
+    ]
+    for place, row in enumerate(rows):
+        ax.plot([0, row.value], [place, place], color="#9aa5b1", linewidth=1.2, zorder=1)
+    forest(ax, rows)
+    ax.set_title("Strongest loadings")
+    ax.set_xlabel("loading")
+
+
+def outcome_drawing(estimates: pd.DataFrame, *, key: str, outcome: str, simulated: bool) -> Drawing | None:
+    """The difference in the outcome: adjusted, unadjusted, complete cases and with each centre left out.
+
+    Parameters
+    ----------
+    estimates : DataFrame
+        Estimate rows.
+    key : str
+        Prefix of the figure's key.
+    outcome : str
+        Outcome in words.
+    simulated : bool
+        Whether the data are simulated.
+    """
+    lines = _outcome_lines(estimates)
+    if not lines:
+        return None
+    title = f"Difference in {outcome}"
+    drawn = [line for line in lines if line.value == line.value]
+    alt = "; ".join(f"{line.label}: {interval(line.value, line.low, line.high)}" for line in drawn) + "."
+    unit = pick(estimates, analysis="outcome")["unit"].iloc[0]
+    _, shown = term_scale(outcome, unit)
+    caption = (
+        f"Estimates with 95 % intervals{', in ' + shown if shown else ''}; left of the dashed line is lower."
+        " Below the adjusted estimate, the same analysis in other ways (open markers)."
+    )
+    with style():
+        figure, (ax,) = canvas(0.27 * len(lines) + 1.0)
+        forest(ax, lines, heads=("Estimate (95 % interval)", "p", "n"))
+        ax.set_xlabel(f"difference in {outcome}" + (f" ({shown})" if shown else ""))
+        signed_ticks(ax)
+        svg = finish(figure, key=f"{key}-outcome", title=title, alt=alt, simulated=simulated)
+    return Drawing(f"{key}-outcome", title, caption, alt, svg)
+
+
+def _outcome_lines(estimates: pd.DataFrame) -> list[ForestRow]:
+    rows = pick(estimates, analysis="outcome")
+    wanted = rows[rows["term"].str.startswith("cluster") | (rows["group"] == "axis_adjusted")]
+    wanted = wanted[wanted["term"].str.contains("cluster|axis")]
+    lines = []
+    for place, row in enumerate(wanted.itertuples()):
+        name = _GROUP_NAMES.get(row.group, word(row.group))
+        head = "" if row.group == "axis_adjusted" else f"{sentence_case(term_name(row.term))}, "
+        lines.append(_line(row, sentence_case(head + name), INK, MARKERS[0], place == 0))
+    for left_out, colour, marker in (("centre", BLUE, "s"), ("device", GREEN, "D")):
+        for row in pick(estimates, analysis=f"leave_one_{left_out}_out", term="outcome").itertuples():
+            lines.append(_line(row, f"Without {left_out} {row.group}", colour, marker, False))
+    return lines
+
+
+def _line(row: object, label: str, colour: str, marker: str, filled: bool) -> ForestRow:
+    value, low, high, p, n = (float(getattr(row, name)) for name in ("value", "low", "high", "p", "n_subjects"))
+    if value != value:
+        return ForestRow(label, value, low, high, (f"absent: {word(str(row.absent))}", "", ""))  # type: ignore[attr-defined]
+    notes = (interval(value, low, high, decimals=2), p_cell(p), number(n, 0))
+    return ForestRow(label, value, low, high, notes, colour, marker, filled)
+
+
+def correlation_drawing(estimates: pd.DataFrame, *, key: str, simulated: bool) -> Drawing | None:
+    """Correlations of the severity axis with variables that did not build it.
+
+    Parameters
+    ----------
+    estimates : DataFrame
+        Estimate rows.
+    key : str
+        Prefix of the figure's key.
+    simulated : bool
+        Whether the data are simulated.
+    """
+    rows = pick(estimates, analysis="correlation", group="severity_axis")
+    if rows.empty:
+        rows = pick(estimates, analysis="correlation")
+    if rows.empty:
+        return None
+    lines = [_line(row, sentence_case(term_name(row.term)), INK, "o", True) for row in rows.itertuples()]
+    title = "The severity axis and the clinical state"
+    alt = "; ".join(f"{line.label}: r = {line.notes[0]}, n = {line.notes[2]}" for line in lines if line.notes[1]) + "."
+    with style():
+        figure, (ax,) = canvas(0.27 * len(lines) + 1.0)
+        forest(ax, lines, heads=("r (95 % interval)", "p", "n"))
+        ax.set_xlim(-1, 1)
+        ax.set_xlabel("correlation with the severity score")
+        signed_ticks(ax)
+        svg = finish(figure, key=f"{key}-correlation", title=title, alt=alt, simulated=simulated)
+    caption = "Correlation of the severity score with clinical variables that took no part in building it."
+    return Drawing(f"{key}-correlation", title, caption, alt, svg)
+
+
+def claimed_count(estimates: pd.DataFrame) -> float:
+    """How many subtypes the study claims; 0 for none, NaN when no decision was recorded.
+
+    Parameters
+    ----------
+    estimates : DataFrame
+        Estimate rows.
+    """
+    row = first(estimates, analysis="decision", group="claim")
+    return float("nan") if row is None else float(row["value"])

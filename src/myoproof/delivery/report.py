@@ -1,0 +1,381 @@
+"""The report: result, evidence and provenance rows as one self-contained page, or as a bundle of files."""
+
+import base64
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from myoproof import __version__
+from myoproof.core.atomic import atomic_folder, atomic_path
+from myoproof.core.evidence import EVIDENCE, evidence_frame
+from myoproof.core.result import Result
+from myoproof.delivery import agreement, methods, phenotypes, progression
+from myoproof.delivery.flow import flow_drawing
+from myoproof.delivery.page import (
+    Drawing,
+    Grid,
+    Section,
+    count_column,
+    interval_column,
+    number_column,
+    p_column,
+    text_column,
+    verdict_column,
+)
+from myoproof.delivery.wording import sentence_case, series, size, term_name, word
+from myoproof.errors import InvalidInput, NotReadable, NotWritable
+
+SECTIONS = {"phenotypes": phenotypes.section, "progression": progression.section}
+"""Study kind -> what makes its part of the report; other kinds get their rows as a table."""
+NOTICE = "Research use only. Not a medical device."
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What a report shows; every number in the page comes from these rows.
+
+    Parameters
+    ----------
+    title : str
+        Heading.
+    simulated : bool
+        Whether any row is simulated; the page, every figure and every table then say so.
+    results : sequence of Result
+        Studies, in order.
+    evidence : DataFrame
+        Evidence rows; made whole by :func:`myoproof.core.evidence.evidence_frame`.
+    images : sequence of (caption, SVG text or Path)
+        Quality-control overlays; an SVG or a PNG file.
+    agreement_pairs : DataFrame, optional
+        Measured and reference values: subject, measure, site, side, value, truth, and low, high, level.
+    provenance : sequence of mapping
+        One record an act; printed as a table.
+    date : str
+        Printed when given; nothing else in the page depends on the day.
+    software : mapping
+        Package -> version of the run; the package's own when empty.
+    current : mapping
+        Method or study -> current version or digest. Evidence about another version is marked stale.
+    """
+
+    title: str
+    simulated: bool
+    results: Sequence[Result]
+    evidence: pd.DataFrame = field(default_factory=lambda: evidence_frame([]))
+    images: Sequence[tuple[str, str | Path]] = ()
+    agreement_pairs: pd.DataFrame | None = None
+    provenance: Sequence[Mapping[str, Any]] = ()
+    date: str = ""
+    software: Mapping[str, str] = field(default_factory=dict)
+    current: Mapping[str, str] = field(default_factory=dict)
+
+
+def write(report: Report, out: Path) -> Path:
+    """Write the report as one HTML file that opens offline and asks nothing of a network.
+
+    Parameters
+    ----------
+    report : Report
+        What it shows.
+    out : Path
+        The file; written whole or not at all. The same report gives the same bytes.
+
+    Returns
+    -------
+    Path
+        The file.
+
+    Raises
+    ------
+    InvalidInput
+        If rows lack columns, or an image is no SVG.
+    NotReadable
+        If an image cannot be read.
+    NotWritable
+        If the file cannot be written.
+    """
+    text = render(report)
+    with atomic_path(Path(out)) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+    return Path(out)
+
+
+def write_bundle(report: Report, folder: Path) -> Path:
+    """Write the report with its figures as SVG and its tables as CSV beside it.
+
+    Parameters
+    ----------
+    report : Report
+        What it shows.
+    folder : Path
+        Gets ``report.html``, ``figures/*.svg``, ``tables/*.csv``; replaced whole if an earlier bundle.
+
+    Returns
+    -------
+    Path
+        The page within the folder.
+
+    Raises
+    ------
+    NotWritable
+        If the folder holds something that is no bundle, or cannot be written.
+    """
+    folder = Path(folder)
+    if folder.exists() and not _is_bundle(folder):
+        mend = "choose an empty folder, or one that holds an earlier report"
+        raise NotWritable("holds something that is no report", where=str(folder), mend=mend)
+    sections = compose(report)
+    text = render(report)
+    with atomic_folder(folder) as temporary:
+        (temporary / "report.html").write_text(text, encoding="utf-8")
+        for room in ("figures", "tables"):
+            (temporary / room).mkdir()
+        for section in sections:
+            for drawing in section.drawings():
+                (temporary / "figures" / f"{drawing.key}.svg").write_text(drawing.svg + "\n", encoding="utf-8")
+            for grid in section.grids():
+                (temporary / "tables" / f"{grid.key}.csv").write_text(grid.csv, encoding="utf-8")
+    return folder / "report.html"
+
+
+def _is_bundle(folder: Path) -> bool:
+    if not folder.is_dir():
+        return False
+    held = {entry.name for entry in folder.iterdir()}
+    return not held or ("report.html" in held and held <= {"report.html", "figures", "tables"})
+
+
+def render(report: Report) -> str:
+    """The page as text.
+
+    Parameters
+    ----------
+    report : Report
+        What it shows.
+    """
+    sections = compose(report)
+    software = dict(report.software) or {"myoproof": __version__}
+    evidence = evidence_frame(report.evidence)
+    template = _environment().get_template("report.html.j2")
+    return template.render(
+        report=report,
+        notice=NOTICE,
+        sections=sections,
+        studies=[(result.study, methods.methods(result.study, software)) for result in report.results],
+        limitations=methods.limitations(report.results, evidence, simulated=report.simulated),
+        sources=[(result.study, methods.study_toml(result.study), result.provenance) for result in report.results],
+        version=__version__,
+    )
+
+
+def compose(report: Report) -> list[Section]:
+    """The sections of a report, figures drawn and tables made.
+
+    Parameters
+    ----------
+    report : Report
+        What it shows.
+    """
+    sections = [
+        SECTIONS.get(result.study.kind, rows_section)(result, key=key)
+        for result, key in zip(report.results, _keys(report.results), strict=True)
+    ]
+    if report.agreement_pairs is not None:
+        pairs = agreement.section(report.agreement_pairs, key="agreement", simulated=report.simulated)
+        sections.append(pairs)
+    evidence = evidence_frame(report.evidence)
+    if not evidence.empty:
+        sections.append(evidence_section(evidence, _current(report)))
+    if report.provenance:
+        sections.append(provenance_section(report.provenance))
+    return sections
+
+
+def _keys(results: Sequence[Result]) -> list[str]:
+    seen: dict[str, int] = {}
+    keys = []
+    for result in results:
+        name = result.study.name
+        seen[name] = seen.get(name, 0) + 1
+        keys.append(name if seen[name] == 1 else f"{name}-{seen[name]}")
+    return keys
+
+
+def _current(report: Report) -> dict[str, str]:
+    return {**{result.study.name: result.study.digest for result in report.results}, **report.current}
+
+
+def rows_section(result: Result, *, key: str) -> Section:
+    """The part of the report on a study of a kind that has no page of its own: its rows as a table.
+
+    Parameters
+    ----------
+    result : Result
+        Any result.
+    key : str
+        Anchor and prefix of all keys.
+    """
+    rows = result.estimates
+    bounds = list(zip(rows["low"], rows["high"], strict=True))
+    grid = Grid(
+        f"{key}-estimates",
+        f"All estimates ({size(len(rows), 'rows')})",
+        (
+            text_column("Analysis", [sentence_case(word(name)) for name in rows["analysis"]]),
+            text_column("Term", [sentence_case(term_name(name)) for name in rows["term"]]),
+            text_column("Group", [word(name) for name in rows["group"]]),
+            interval_column("Estimate (interval)", rows["value"].tolist(), bounds),
+            text_column("Unit", rows["unit"].tolist()),
+            p_column("p", rows["p"].tolist()),
+            count_column("n", rows["n_subjects"].tolist()),
+            text_column("Remark", [phenotypes.remark(row) for row in rows.to_dict("records")]),
+        ),
+        rows,
+    )
+    drawing = flow_drawing(rows, key=key, simulated=result.simulated)
+    parts: tuple[Drawing | Grid, ...] = (drawing, grid) if drawing else (grid,)
+    return Section(key, result.study.title, parts=parts)
+
+
+def evidence_section(evidence: pd.DataFrame, current: Mapping[str, str]) -> Section:
+    """The evidence rows with their verdicts, stale ones marked.
+
+    Parameters
+    ----------
+    evidence : DataFrame
+        Evidence rows.
+    current : mapping
+        Method or study -> current version or digest.
+    """
+    stale = [is_stale(about, current) for about in evidence["about"]]
+    bounds = list(zip(evidence["low"], evidence["high"], strict=True))
+    grid = Grid(
+        "evidence-rows",
+        "How well the methods and claims hold",
+        (
+            text_column("About", evidence["about"].tolist()),
+            text_column("Metric", [_metric(row) for row in evidence.itertuples()]),
+            interval_column("Value (interval)", evidence["value"].tolist(), bounds),
+            text_column("Criterion", evidence["criterion"].tolist()),
+            verdict_column("Verdict", evidence["verdict"].tolist()),
+            text_column("State", ["stale: made with another version" if old else "current" for old in stale]),
+            count_column("n", evidence["n"].tolist()),
+            text_column("Population", evidence["population"].tolist()),
+            text_column("Reference", evidence["reference"].tolist()),
+            text_column("Date", evidence["date"].tolist()),
+            text_column("Version", evidence["version"].tolist()),
+        ),
+        evidence,
+    )
+    return Section("evidence", "Evidence", tuple(_verdicts(evidence, stale)), (grid,), leading=True)
+
+
+def _metric(row: Any) -> str:
+    return sentence_case(f"{word(row.kind)}: {word(row.metric)}" if row.kind else word(row.metric))
+
+
+def is_stale(about: str, current: Mapping[str, str]) -> bool:
+    """Whether evidence speaks of a version that is no longer the current one.
+
+    Parameters
+    ----------
+    about : str
+        ``method@version`` or ``study@digest``.
+    current : mapping
+        Name -> current version or digest; names it does not hold are not judged.
+
+    Examples
+    --------
+    >>> is_stale("dixon@1", {"dixon": "2"}), is_stale("dixon@2", {"dixon": "2"}), is_stale("t2@1", {})
+    (True, False, False)
+    """
+    name, _, version = about.partition("@")
+    return name in current and bool(version) and str(current[name]) != version
+
+
+def _verdicts(evidence: pd.DataFrame, stale: Sequence[bool]) -> list[str]:
+    counts = evidence["verdict"].value_counts()
+    words = {"pass": "pass", "fail": "fail", "inconclusive": "are inconclusive", "": "only describe"}
+    told = [f"{int(counts[name])} {text}" for name, text in words.items() if counts.get(name, 0)]
+    sentences = [f"Of {len(evidence)} evidence rows, {series(told)}."]
+    failed = evidence[evidence["verdict"] == "fail"]
+    if len(failed):
+        named = series([f"{row.about} {word(row.metric)}" for row in failed.itertuples()])
+        sentences.append(f"Failed: {named}.")
+    if any(stale):
+        sentences.append(f"{sum(stale)} evidence rows are stale: they were made with another version than is used here.")
+    return sentences
+
+
+def provenance_section(records: Sequence[Mapping[str, Any]]) -> Section:
+    """What was done, with which inputs, as ids that can be traced.
+
+    Parameters
+    ----------
+    records : sequence of mapping
+        One an act; any keys.
+    """
+    rows = pd.DataFrame([{str(k): _flat(v) for k, v in record.items()} for record in records]).fillna("")
+    columns = tuple(text_column(sentence_case(word(str(name))), rows[name].astype(str).tolist()) for name in rows)
+    return Section("provenance-rows", "Provenance", parts=(Grid("provenance", "Acts and their inputs", columns, rows),))
+
+
+def _flat(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return ", ".join(f"{name} {_flat(item)}" for name, item in value.items())
+    if isinstance(value, list | tuple | set):
+        return ", ".join(_flat(item) for item in value)
+    return "" if value is None else str(value)
+
+
+def image_uri(image: str | Path) -> str:
+    """An image as a ``data:`` address; scripts and links within an SVG are dead there.
+
+    Parameters
+    ----------
+    image : str or Path
+        SVG text, or the path of an SVG or PNG file.
+
+    Raises
+    ------
+    InvalidInput
+        If the text holds no SVG.
+    NotReadable
+        If the file cannot be read.
+    """
+    kind = "image/svg+xml"
+    if isinstance(image, Path):
+        try:
+            content = image.read_bytes()
+        except OSError as error:
+            raise NotReadable(f"the image cannot be read ({error.strerror})", where=str(image)) from error
+        kind = "image/png" if content.startswith(b"\x89PNG") else kind
+    else:
+        content = image.encode()
+    if kind == "image/svg+xml" and b"<svg" not in content:
+        raise InvalidInput("an image of the report is no SVG", where=str(image)[:60], mend="give SVG text or a file")
+    return f"data:{kind};base64,{base64.b64encode(content).decode()}"
+
+
+def _environment() -> Environment:
+    environment = Environment(
+        loader=PackageLoader("myoproof.delivery", "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["image_uri"] = image_uri
+    environment.filters["svg"] = lambda drawing: Markup(re.sub(r"\s*\n\s*", "\n", drawing.svg))  # noqa: S704
+    environment.tests["drawing"] = lambda part: isinstance(part, Drawing)
+    environment.tests["grid"] = lambda part: isinstance(part, Grid)
+    return environment
+
+
+__all__ = ["EVIDENCE", "Report", "compose", "render", "write", "write_bundle"]
