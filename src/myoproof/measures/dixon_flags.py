@@ -1,0 +1,156 @@
+"""Why a Dixon row may mislead: truncation, gaps, swaps of fat and water, and voxels left out."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import numpy.typing as npt
+from scipy import ndimage
+
+from myoproof.core.acquisition import Volume
+from myoproof.measures.dixon_params import Params
+from myoproof.measures.dixon_regions import Regions
+
+Bools = npt.NDArray[np.bool_]
+Floats = npt.NDArray[np.float64]
+
+WARNING = frozenset(
+    {"field_of_view_truncated", "muscle_cut_by_stack_end", "negative_values_excluded", "noise_floor"}
+)
+"""Flags that make a row's quality ``warn``."""
+FAILURE = frozenset({"fat_water_swap_suspected"})
+"""Flags that make it ``fail``."""
+NOISE_FLOOR_SHIFT = 0.005
+"""A fat fraction lifted by more than half a point by the noise floor is flagged (the accuracy asked for)."""
+RING_MM = (3.0, 7.0)
+"""Depth below the skin of the ring that holds subcutaneous fat (proposal)."""
+LEAST_RING = 50
+"""Fewer ring pixels than this tell nothing."""
+SWAPPED_RING = 0.4
+"""Subcutaneous fat with a median fat fraction below this is not fat, unless the leg is very lean (proposal)."""
+SWAPPED_CONTRAST = 0.25
+"""... and muscle then exceeds it by more than this where fat and water are exchanged (proposal)."""
+JUMP = 0.4
+"""A muscle's median fat fraction differs from both neighbouring slices by this where one slice is swapped (proposal)."""
+
+
+def quality(flags: frozenset[str]) -> str:
+    """``fail``, ``warn`` or ``ok``, by the gravest flag."""
+    if flags & FAILURE:
+        return "fail"
+    return "warn" if flags & WARNING else "ok"
+
+
+def border_flags(volume: Volume, regions: Regions) -> Mapping[int, Mapping[int, frozenset[str]]]:
+    """Where regions touch the edges of the image.
+
+    Parameters
+    ----------
+    volume : Volume
+        For the slice axis.
+    regions : Regions
+        Muscles.
+
+    Returns
+    -------
+    mapping of region number to mapping of slice to flags
+        ``field_of_view_truncated`` where a slice's region touches the in-plane edge,
+        ``muscle_cut_by_stack_end`` where it lies in the first or last slice of a stack of several.
+    """
+    index = np.moveaxis(regions.index, volume.slice_axis, 2)
+    found: dict[int, dict[int, frozenset[str]]] = {item.index: {} for item in regions.items if item.index}
+    edge = np.ones(index.shape[:2], dtype=bool)
+    edge[1:-1, 1:-1] = False
+    depth = index.shape[2]
+    for level in range(depth):
+        here = index[:, :, level]
+        for number in np.unique(here[edge]):
+            if number:
+                found[int(number)][level] = frozenset({"field_of_view_truncated"})
+    for level in {0, depth - 1} if depth > 1 else set():
+        for number in np.unique(index[:, :, level]):
+            if number:
+                earlier = found[int(number)].get(level, frozenset())
+                found[int(number)][level] = earlier | {"muscle_cut_by_stack_end"}
+    return found
+
+
+def scan_flags(volume: Volume, params: Params) -> frozenset[str]:
+    """``gap_between_slices`` where slices are farther apart than contiguous protocols make them."""
+    apart = float(volume.spacing_mm[volume.slice_axis])
+    return frozenset({"gap_between_slices"}) if apart > params.gap_spacing_mm else frozenset()
+
+
+def swapped_slices(volume: Volume, regions: Regions) -> Mapping[int, frozenset[int]]:
+    """Slices in which fat and water seem exchanged, per region.
+
+    Parameters
+    ----------
+    volume : Volume
+        Channels ``fat`` and ``water``.
+    regions : Regions
+        Muscles, tissue and legs.
+
+    Returns
+    -------
+    mapping of region number to slices
+        A whole leg in a slice is suspected where the ring below its skin holds little fat and the muscles
+        much more; a muscle in a slice where its fat fraction jumps against both neighbouring slices. A
+        swapped muscle in a leg without subcutaneous fat is not seen.
+    """
+    fraction = _fraction(volume)
+    index, tissue, leg = (
+        np.moveaxis(array, volume.slice_axis, 2) for array in (regions.index, regions.tissue, regions.leg)
+    )
+    spacing = [float(width) for axis, width in enumerate(volume.spacing_mm) if axis != volume.slice_axis]
+    medians = _medians(fraction, index, len(regions.items))
+    suspected: dict[int, set[int]] = {item.index: set() for item in regions.items if item.index}
+    for level in np.flatnonzero((index > 0).any(axis=(0, 1))):
+        for side in np.unique(leg[:, :, level]):
+            here = tissue[:, :, level] & (leg[:, :, level] == side)
+            inside = np.where(here, index[:, :, level], 0)
+            if _leg_swapped(fraction[:, :, level], here, inside, (spacing[0], spacing[1])):
+                for number in np.unique(inside[inside > 0]):
+                    suspected[int(number)].add(int(level))
+    for number, levels in suspected.items():
+        levels |= _jumps(medians[number])
+    return {number: frozenset(levels) for number, levels in suspected.items()}
+
+
+def _fraction(volume: Volume) -> Floats:
+    fat = np.moveaxis(volume.channels["fat"], volume.slice_axis, 2).astype(np.float64)
+    water = np.moveaxis(volume.channels["water"], volume.slice_axis, 2).astype(np.float64)
+    signal = fat + water
+    good = np.isfinite(signal) & (signal > 0)
+    return np.where(good, fat / np.where(good, signal, 1.0), np.nan)
+
+
+def _medians(fraction: Floats, index: npt.NDArray[np.int32], count: int) -> Floats:
+    """Median fat fraction of each region in each slice, shape (region + 1, slice); NaN where it is not."""
+    out = np.full((count + 1, index.shape[2]), np.nan)
+    for level in range(index.shape[2]):
+        numbers, values = index[:, :, level], fraction[:, :, level]
+        used = (numbers > 0) & np.isfinite(values)
+        present = np.unique(numbers[used])
+        if present.size:
+            out[present, level] = ndimage.median(values[used], numbers[used], present)
+    return out
+
+
+def _leg_swapped(
+    fraction: Floats, tissue: Bools, index: npt.NDArray[np.int32], spacing_mm: tuple[float, float]
+) -> bool:
+    muscle = fraction[(index > 0) & np.isfinite(fraction)]
+    if muscle.size < LEAST_RING:
+        return False
+    depth = ndimage.distance_transform_edt(ndimage.binary_fill_holes(tissue), sampling=spacing_mm)
+    ring = (depth > RING_MM[0]) & (depth <= RING_MM[1]) & (index == 0) & np.isfinite(fraction)
+    if ring.sum() < LEAST_RING:
+        return False
+    below_skin = float(np.median(fraction[ring]))
+    return below_skin < SWAPPED_RING and float(np.median(muscle)) - below_skin > SWAPPED_CONTRAST
+
+
+def _jumps(medians: Floats) -> set[int]:
+    before, here, behind = medians[:-2], medians[1:-1], medians[2:]
+    both = (here - before > JUMP) & (here - behind > JUMP) | (before - here > JUMP) & (behind - here > JUMP)
+    return {int(level) + 1 for level in np.flatnonzero(both)}

@@ -1,0 +1,155 @@
+"""Readings of a muscle from its sums, and their intervals under noise and an uncertain border."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from scipy import stats
+
+from myoproof.measures.dixon_params import Params
+from myoproof.measures.dixon_sums import AREA, FAT, N_FIELD, RATIO, SIGNAL, VALID, MuscleSums, Scan
+
+Floats = npt.NDArray[np.float64]
+
+N_OFFSET = 9
+"""Border offsets at which the readings are evaluated, from -z to +z standard deviations."""
+MM3_PER_ML = 1000.0
+FRACTIONS = ("fat_fraction", "fat_fraction_signal")
+
+
+@dataclass(frozen=True, slots=True)
+class Readings:
+    """What a muscle measures.
+
+    Parameters
+    ----------
+    names : tuple of (measure, at)
+        One per reading.
+    value, low, high : ndarray, shape (reading,)
+        Value, and interval; NaN where no voxel holds signal.
+    floor_shift : ndarray, shape (reading,)
+        How far the noise floor lifts the value on average.
+    """
+
+    names: tuple[tuple[str, str], ...]
+    value: Floats
+    low: Floats
+    high: Floats
+    floor_shift: Floats
+
+
+def offsets_mm(params: Params) -> Floats:
+    """Border offsets over the central ``level`` of their distribution, shape (N_OFFSET,); the middle is the mean."""
+    half = float(stats.norm.ppf(0.5 + params.level / 2)) * params.boundary_sd_mm
+    return params.boundary_mean_mm + np.linspace(-half, half, N_OFFSET)
+
+
+def read_out(parts: Sequence[MuscleSums], scan: Scan, params: Params) -> Readings:
+    """All readings of the union of some muscles, with intervals.
+
+    Parameters
+    ----------
+    parts : sequence of MuscleSums
+        One muscle of one side, or both sides, whose borders move independently.
+    scan : Scan
+        For pixel area and slice spacing.
+    params : Params
+        Border model and level.
+
+    Returns
+    -------
+    Readings
+        For a reading T: the centre is T at the mean offset, of sums less their noise floor; each border's
+        common offset gives the range of T while the offset runs through its central ``level``; local
+        roughness and voxel noise give variances by the gradient of T. Half-widths add in quadrature, lower
+        and upper apart, and the interval is widened to hold the value.
+    """
+    base = np.sum([part.sums.base for part in parts], axis=0)
+    layout = _layout(base, scan)
+    value = _evaluate(base, layout)
+    floor = value - _evaluate(base - np.sum([part.floor for part in parts], axis=0), layout)
+    centre, down, up = value - floor, np.zeros(value.size), np.zeros(value.size)
+    for part in parts:
+        moved = _evaluate(base - part.sums.base + part.sums.moved, layout)
+        middle = np.where(np.isfinite(moved[N_OFFSET // 2]), moved[N_OFFSET // 2], value)
+        centre += middle - value
+        down += (middle - np.fmin.reduce([*moved, middle])) ** 2
+        up += (np.fmax.reduce([*moved, middle]) - middle) ** 2
+    z = float(stats.norm.ppf(0.5 + params.level / 2))
+    spread = z**2 * _variance(parts, base, layout, params)
+    low = np.fmin(centre - np.sqrt(down + spread), value)
+    high = np.fmax(centre + np.sqrt(up + spread), value)
+    names = _names(layout)
+    top = np.array([1.0 if measure in FRACTIONS else np.inf for measure, _ in names])
+    return Readings(names, value, np.clip(low, 0.0, top), np.clip(high, 0.0, top), floor)
+
+
+def plain_values(sums: Floats, scan: Scan) -> dict[str, float]:
+    """Fat fractions and volume of some sums, without intervals; NaN where no voxel is left."""
+    total = sums.sum(axis=0)
+    volume_ml = total[AREA] * scan.pixel_mm2 * scan.slice_mm / MM3_PER_ML
+    return {
+        "fat_fraction": float(_ratio(total[RATIO], total[VALID])),
+        "fat_fraction_signal": float(_ratio(total[FAT], total[SIGNAL])),
+        "volume": float(volume_ml) if total[AREA] > 0 else float("nan"),
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class _Layout:
+    """Which slices are read: those that hold the muscle, and among them the one of largest area."""
+
+    present: npt.NDArray[np.intp]
+    widest: int
+    pixel_mm2: float
+    slice_mm: float
+
+
+def _layout(base: Floats, scan: Scan) -> _Layout:
+    present = np.flatnonzero(base[:, AREA] > 0)
+    return _Layout(present, int(np.argmax(base[present, AREA])), scan.pixel_mm2, scan.slice_mm)
+
+
+def _names(layout: _Layout) -> tuple[tuple[str, str], ...]:
+    whole = [(name, "") for name in (*FRACTIONS, "volume", "functional_remaining_volume")]
+    areas = ("cross_sectional_area", "functional_remaining_area")
+    per_slice = [(name, f"slice:{level}") for name in (*areas, "fat_fraction") for level in layout.present]
+    return (*whole, *((name, "maximum") for name in areas), *per_slice)
+
+
+def _evaluate(sums: Floats, layout: _Layout) -> Floats:
+    """Readings of sums of shape (..., slice, field), shape (..., reading), in the order of :func:`_names`."""
+    here = sums[..., layout.present, :]
+    total = here.sum(axis=-2)
+    area = here[..., AREA] * layout.pixel_mm2
+    fraction = _ratio(here[..., RATIO], here[..., VALID])
+    remaining = np.where(area > 0, area * (1.0 - fraction), 0.0)
+    thick = layout.slice_mm / MM3_PER_ML
+    whole = [
+        _ratio(total[..., RATIO], total[..., VALID]),
+        _ratio(total[..., FAT], total[..., SIGNAL]),
+        area.sum(axis=-1) * thick,
+        remaining.sum(axis=-1) * thick,
+        area[..., layout.widest],
+        remaining[..., layout.widest],
+    ]
+    return np.concatenate([np.stack(whole, axis=-1), area, remaining, fraction], axis=-1)
+
+
+def _ratio(part: Floats, whole: Floats) -> Floats:
+    return np.where(whole > 0, part / np.where(whole > 0, whole, 1.0), np.nan)
+
+
+def _variance(parts: Sequence[MuscleSums], base: Floats, layout: _Layout, params: Params) -> Floats:
+    """Variance of the readings from voxel noise and local roughness, by their gradient."""
+    slices = layout.present
+    steps = np.maximum(np.abs(base[slices]).max(axis=0), 1.0) * 1e-6
+    shifts = np.zeros((slices.size, N_FIELD, *base.shape))
+    for place, level in enumerate(slices):
+        shifts[place, np.arange(N_FIELD), level, np.arange(N_FIELD)] = steps
+    change = _evaluate(base + shifts, layout) - _evaluate(base - shifts, layout)
+    gradient = np.nan_to_num(change / (2.0 * steps[:, None]))
+    factor = params.roughness_sd_mm**2 * params.roughness_length_mm
+    covariance = np.sum([part.noise + factor * part.sums.border for part in parts], axis=0)[slices]
+    return np.asarray(np.einsum("sir,sij,sjr->r", gradient, covariance, gradient), dtype=np.float64)

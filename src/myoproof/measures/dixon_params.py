@@ -1,0 +1,45 @@
+"""What can be set in the Dixon measure, and the constants of its interval model with their provenance."""
+
+from dataclasses import dataclass
+
+BOUNDARY_SD_MM = 0.45
+"""SD of a muscle's common boundary offset (proposal; see docs/measure-dixon.md for its calibration)."""
+ROUGHNESS_SD_MM = 0.6
+"""SD of the local displacement of a drawn boundary (proposal, same provenance)."""
+ROUGHNESS_LENGTH_MM = 10.0
+"""Integral correlation length of that displacement along the boundary (proposal, same provenance)."""
+GAP_SPACING_MM = 10.0
+"""Slices farther apart than this are taken to have gaps (proposal): a NIfTI header states no slice thickness,
+and contiguous muscle Dixon protocols use 10 mm or less."""
+
+
+@dataclass(frozen=True, slots=True)
+class Params:
+    """Settings of the Dixon measure.
+
+    Parameters
+    ----------
+    side_by_side : bool
+        Add rows with side ``both`` over the union of a site's voxels.
+    level : float
+        Coverage of the intervals.
+    boundary_sd_mm, boundary_mean_mm : float
+        SD and mean of the offset between a muscle's true and drawn boundary, along its normal, outward
+        positive (a positive mean: muscles are drawn too small).
+    roughness_sd_mm, roughness_length_mm : float
+        SD and integral correlation length of the local displacement along the boundary, independent from
+        slice to slice.
+    gap_spacing_mm : float
+        Slice spacing above which ``gap_between_slices`` is flagged.
+    negative_limit : float
+        Share of negative voxels in a muscle above which the images are refused.
+    """
+
+    side_by_side: bool = False
+    level: float = 0.95
+    boundary_sd_mm: float = BOUNDARY_SD_MM
+    boundary_mean_mm: float = 0.0
+    roughness_sd_mm: float = ROUGHNESS_SD_MM
+    roughness_length_mm: float = ROUGHNESS_LENGTH_MM
+    gap_spacing_mm: float = GAP_SPACING_MM
+    negative_limit: float = 0.01
