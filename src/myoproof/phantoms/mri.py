@@ -30,7 +30,8 @@ def cohort(*, rng: np.random.Generator, params: MriParams = PUBLISHED_SIZE) -> C
     Cohort
         Sessions m00, m06, m12 as far as they took place: fat fraction, volume (mL), area (mm2), functional
         remaining area (mm2), T2 (ms) of four regions, fat fraction and volume of thigh and calf muscles,
-        strength (N) and ALSFRS-R. A region's volume is the sum of its muscles, its fat fraction their mean by volume.
+        strength (N) and ALSFRS-R. A region's volume is the sum of its muscles, its fat fraction their mean by
+        volume.
     """
     return simulate(rng=rng, params=params)[0]
 

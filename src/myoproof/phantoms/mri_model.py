@@ -214,7 +214,8 @@ def _image(
     lost = (weight * loss[:, of_region])[:, np.newaxis] * (day / DAYS_PER_YEAR)[..., np.newaxis]
     true_volume = start[:, np.newaxis] * np.exp(-lost)
     rough = _region_noise(n, rng)
-    error = rough[..., of_region] + scan["muscle_log_sd"] * rng.standard_normal((n, 3, k))
+    own = scan["muscle_log_sd"] * np.array([region != muscle for region, muscle in sites])
+    error = rough[..., of_region] + own * rng.standard_normal((n, 3, k))
     error += np.asarray(shift["volume_log"])[device][..., np.newaxis]
     volume = np.round(true_volume * np.exp(error), 2)
     fat = _fat(patient, lost, of_region, rng)
@@ -256,10 +257,9 @@ def _start_volume(
 
 
 def _region_noise(n: int, rng: np.random.Generator) -> Floats:
-    """Error of one visit that all muscles of a region share, log volume, shape (n, 3, 4)."""
-    regions = [region["value"] for region in constant("mri.region")]
-    sd = np.hypot([r["scan_log_sd"] for r in regions], [r["day_log_sd"] for r in regions])
-    return np.asarray(sd * rng.standard_normal((n, 3, len(regions))))
+    """Error of one visit that all muscles of a region share, log volume or area, shape (n, 3, 4)."""
+    sd = np.array([region["value"]["scan_log_sd"] for region in constant("mri.region")])
+    return np.asarray(sd * rng.standard_normal((n, 3, len(sd))))
 
 
 def _fat(
@@ -287,7 +287,9 @@ def _area(true_volume: Floats, device: npt.NDArray[np.int64], rng: np.random.Gen
     n = len(true_volume)
     length = np.array([region["length_mm"] for region in regions])
     length = length * np.exp(constant("mri.scan")["length_log_sd"] * rng.standard_normal((n, len(regions))))
-    error = _region_noise(n, rng) + np.asarray(constant("mri.device")["volume_log"])[device][..., np.newaxis]
+    slipped = np.array([region["slice_log_sd"] for region in regions])
+    error = _region_noise(n, rng) + slipped * rng.standard_normal((n, 3, len(regions)))
+    error = error + np.asarray(constant("mri.device")["volume_log"])[device][..., np.newaxis]
     return np.asarray(np.round(true_volume * 1000 / length[:, np.newaxis] * np.exp(error), 2))
 
 
