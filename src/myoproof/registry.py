@@ -36,6 +36,7 @@ REGISTRY: dict[str, dict[str, str]] = {
     "writers": {
         "report": "myoproof.delivery.report:write",
         "overlay": "myoproof.delivery.overlay:write",
+        "nifti": "myoproof.delivery.nifti:write",
     },
 }
 """Kind -> name -> "module:function". Strings, so that nothing is imported until it is used."""

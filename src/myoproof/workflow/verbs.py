@@ -11,7 +11,6 @@ import pandas as pd
 
 from myoproof.core.acquisition import Acquisition
 from myoproof.core.atomic import atomic_folder, atomic_path
-from myoproof.core.evidence import evidence_frame
 from myoproof.core.provenance import digest_bytes, digest_files
 from myoproof.core.result import Result, load_result, save_result
 from myoproof.core.segmentation import Segmentation
@@ -20,13 +19,15 @@ from myoproof.core.table import Table, from_rows, read_frame, read_table, write_
 from myoproof.errors import Finding
 from myoproof.evidence import agreement, claims, shipped
 from myoproof.measures import dixon
-from myoproof.registry import load, load_module
+from myoproof.registry import load, load_module, names
 from myoproof.segmentation import checks, drawn
 from myoproof.sources import nifti
 from myoproof.workflow import folder as study_folder
 
 Progress = Callable[[str, float], None]
 """Called with what is being done and the share done, 0-1."""
+RECORD = ("id", "act", "inputs", "parents")
+"""What a report shows of a provenance record."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +125,7 @@ def measure_dixon(
     qc: Path | None = None,
     options: Mapping[str, Any] | None = None,
     into: Path | None = None,
+    finish: Callable[[pd.DataFrame], Table] = Table,
 ) -> Table:
     """Measure a Dixon scan: one row per muscle, side and measure.
 
@@ -139,6 +141,8 @@ def measure_dixon(
         Parameters of the measure, for example ``{"side_by_side": True}``.
     into : Path, optional
         A study folder that the rows are added to.
+    finish : callable
+        Last hand on the rows before they are kept, for example :func:`mark_simulated`.
 
     Returns
     -------
@@ -154,7 +158,7 @@ def measure_dixon(
     params = dixon.Params(**(options or {}))
     rows = dixon.measure(scan.acquisition, scan.segmentation, context=None, params=params)
     act = study_folder.Act(f"{dixon.METHOD}@{dixon.METHOD_VERSION}", asdict(params), scan.inputs)
-    rows = Table(rows.assign(provenance=act.id))
+    rows = finish(rows.assign(provenance=act.id))
     if out is not None:
         write_table(rows, out)
         record = {
@@ -272,7 +276,6 @@ def deliver(results: Sequence[Path], out: Path, *, title: str = "") -> Path:
     NotReadable, NotWritable
         If a result is not readable or the output not writable.
     """
-    study_folder.refuse_foreign(out, "delivery")
     loaded = [load_result(path) for path in results]
     evidence = [read_frame(path / "evidence.parquet") for path in results]
     provenance = [json.loads((path / "provenance.json").read_text(encoding="utf-8")) for path in results]
@@ -281,13 +284,18 @@ def deliver(results: Sequence[Path], out: Path, *, title: str = "") -> Path:
         title=title or loaded[0].study.title,
         simulated=any(result.simulated for result in loaded),
         results=loaded,
-        evidence=evidence_frame(pd.concat([*evidence, shipped_evidence()], ignore_index=True)),
-        provenance=provenance,
+        evidence=pd.concat([*evidence, shipped_evidence()], ignore_index=True),
+        provenance=[{key: record[key] for key in RECORD} for record in provenance],
+        current=current_versions(),
     )
-    with atomic_folder(out) as temporary:
-        study_folder.claim(temporary, "delivery")
-        writer.write_bundle(report, temporary)
-    return out / "report.html"
+    page: Path = writer.write_bundle(report, out)
+    return page
+
+
+def current_versions() -> dict[str, str]:
+    """Method -> its version now; evidence about another version is stale."""
+    kinds = {name: str(load_module("studies", name).VERSION) for name in names("studies")}
+    return {dixon.METHOD: str(dixon.METHOD_VERSION), **kinds}
 
 
 def shipped_evidence() -> pd.DataFrame:

@@ -1,0 +1,17 @@
+"""Run every heavy calibration: each writes a dated evidence table that ships with the product."""
+
+import subprocess
+import sys
+
+CALIBRATIONS = ("calibrate_cohorts", "calibrate_dixon", "calibrate_phenotypes")
+
+
+def main() -> None:
+    """Run the calibrations one after another; stop at the first that breaks."""
+    for name in CALIBRATIONS:
+        print(f"== {name}", flush=True)
+        subprocess.run([sys.executable, "-m", f"benchmarks.{name}", *sys.argv[1:]], check=True)
+
+
+if __name__ == "__main__":
+    main()
