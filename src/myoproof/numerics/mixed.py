@@ -198,16 +198,27 @@ def _factor(theta: Floats, model: Model) -> Floats:
 
 
 def _pieces(theta: Floats, model: Model, sums: _Sums) -> tuple[Floats, Floats, float, float]:
-    """X'W^-1 X, X'W^-1 y, y'W^-1 y and log|W| summed over subjects, W = I + Z L L' Z' (Woodbury)."""
+    """X'W^-1 X, X'W^-1 y, y'W^-1 y and log|W| summed over subjects, W = I + Z D Z'.
+
+    By Woodbury with K = (I + Z'Z D)^-1, written out for 2 x 2: Z'W^-1 Z = K Z'Z, Z'W^-1 y = K Z'y,
+    y'W^-1 y = y'y - (Z'y)' D K Z'y, |W| = 1 / |K|.
+    """
     factor = _factor(theta, model)
-    middle = np.eye(2) + factor.T @ sums.zz @ factor
-    left = sums.zz @ factor
-    small = np.einsum("ij,ni->nj", factor, sums.zy)
-    solved = np.linalg.solve(middle, np.concatenate([left.transpose(0, 2, 1), small[:, :, None]], axis=2))
-    xx = (sums.zz - left @ solved[:, :, :2]).sum(axis=0)
-    xy = (sums.zy - np.einsum("nij,nj->ni", left, solved[:, :, 2])).sum(axis=0)
-    yy = float((sums.yy - (small * solved[:, :, 2]).sum(axis=1)).sum())
-    return xx, xy, yy, float(np.log(np.linalg.det(middle)).sum())
+    d = factor @ factor.T
+    a, b, c = sums.zz[:, 0, 0], sums.zz[:, 0, 1], sums.zz[:, 1, 1]
+    p, q = sums.zy[:, 0], sums.zy[:, 1]
+    k11 = 1 + b * d[0, 1] + c * d[1, 1]
+    k12 = -(a * d[0, 1] + b * d[1, 1])
+    k21 = -(b * d[0, 0] + c * d[0, 1])
+    k22 = 1 + a * d[0, 0] + b * d[0, 1]
+    determinant = k11 * k22 - k12 * k21
+    scale = 1 / determinant
+    off = scale @ (k11 * b + k12 * c)
+    xx = np.array([[scale @ (k11 * a + k12 * b), off], [off, scale @ (k21 * b + k22 * c)]])
+    u, v = scale * (k11 * p + k12 * q), scale * (k21 * p + k22 * q)
+    xy = np.array([u.sum(), v.sum()])
+    explained = p @ (d[0, 0] * u + d[0, 1] * v) + q @ (d[0, 1] * u + d[1, 1] * v)
+    return xx, xy, float(sums.yy.sum() - explained), float(np.log(determinant).sum())
 
 
 def _solve(theta: Floats, model: Model, sums: _Sums) -> tuple[Floats, Floats, float]:
@@ -220,18 +231,25 @@ def _solve(theta: Floats, model: Model, sums: _Sums) -> tuple[Floats, Floats, fl
 def _profiled(theta: Floats, model: Model, sums: _Sums) -> float:
     """REML deviance with beta and the residual variance profiled out, up to a constant."""
     xx, xy, yy, log_w = _pieces(theta, model, sums)
-    residual = yy - float(xy @ np.linalg.solve(xx, xy))
+    residual, log_det = _residual(xx, xy, yy)
     if residual <= 0:
         return math.inf
     degrees = sums.n_rows - 2
-    return degrees * math.log(residual / degrees) + log_w + math.log(float(np.linalg.det(xx)))
+    return degrees * math.log(residual / degrees) + log_w + log_det
+
+
+def _residual(xx: Floats, xy: Floats, yy: float) -> tuple[float, float]:
+    """Weighted residual sum of squares at the best beta, and log|X'W^-1 X|, for two fixed effects."""
+    determinant = float(xx[0, 0] * xx[1, 1] - xx[0, 1] ** 2)
+    x, y = float(xy[0]), float(xy[1])
+    fitted = (xx[1, 1] * x * x - 2 * xx[0, 1] * x * y + xx[0, 0] * y * y) / determinant
+    return yy - float(fitted), math.log(determinant)
 
 
 def _full(parameters: Floats, model: Model, sums: _Sums) -> float:
     """REML deviance at the relative factor and the residual variance (last), beta profiled out."""
     xx, xy, yy, log_w = _pieces(parameters[:-1], model, sums)
-    residual = yy - float(xy @ np.linalg.solve(xx, xy))
-    log_det = math.log(float(np.linalg.det(xx)))
+    residual, log_det = _residual(xx, xy, yy)
     return (sums.n_rows - 2) * math.log(parameters[-1]) + log_w + log_det + residual / float(parameters[-1])
 
 

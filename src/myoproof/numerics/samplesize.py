@@ -105,6 +105,8 @@ def size_for_slowing(srm: float, effect: float, *, power: float = 0.8, alpha: fl
     >>> math.ceil(size_for_slowing(1.04, 0.5))
     60
     """
-    if not srm > 0:
+    if math.isnan(srm):
+        return math.nan
+    if srm <= 0:
         return math.inf
     return two_sample_size(srm * effect, power=power, alpha=alpha)
