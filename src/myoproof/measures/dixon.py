@@ -64,7 +64,7 @@ def measure(
 
     References
     ----------
-    Fat fraction as in github.com/Hirriririir/Rapid-automatic-fat-quantification-for-thigh-muscle-degeneration;
+    Fat fraction as in Hirriririir/Rapid-automatic-fat-quantification-for-thigh-muscle-degeneration (GitHub);
     functional remaining muscle area: Klickovic U et al. Neurology 2019;93:e895.
     """
     del context

@@ -12,6 +12,7 @@ from myoproof.measures.dixon_regions import Regions
 
 Bools = npt.NDArray[np.bool_]
 Floats = npt.NDArray[np.float64]
+Floats32 = npt.NDArray[np.float32]
 
 WARNING = frozenset(
     {"field_of_view_truncated", "muscle_cut_by_stack_end", "negative_values_excluded", "noise_floor"}
@@ -23,14 +24,16 @@ NOISE_FLOOR_SHIFT = 0.005
 """A fat fraction lifted by more than half a point by the noise floor is flagged (the accuracy asked for)."""
 RING_MM = (3.0, 7.0)
 """Depth below the skin of the ring that holds subcutaneous fat (proposal)."""
+COARSE_MM = 1.5
+"""The ring is looked for on a grid of about this spacing."""
 LEAST_RING = 50
 """Fewer ring pixels than this tell nothing."""
 SWAPPED_RING = 0.4
-"""Subcutaneous fat with a median fat fraction below this is not fat, unless the leg is very lean (proposal)."""
+"""Below this median fat fraction, subcutaneous fat is none, unless the leg is very lean (proposal)."""
 SWAPPED_CONTRAST = 0.25
 """... and muscle then exceeds it by more than this where fat and water are exchanged (proposal)."""
 JUMP = 0.4
-"""A muscle's median fat fraction differs from both neighbouring slices by this where one slice is swapped (proposal)."""
+"""A slice whose muscle differs by this from both neighbours, one way, is suspected (proposal)."""
 
 
 def quality(flags: frozenset[str]) -> str:
@@ -98,33 +101,38 @@ def swapped_slices(volume: Volume, regions: Regions) -> Mapping[int, frozenset[i
         swapped muscle in a leg without subcutaneous fat is not seen.
     """
     fraction = _fraction(volume)
-    index, tissue, leg = (
-        np.moveaxis(array, volume.slice_axis, 2) for array in (regions.index, regions.tissue, regions.leg)
+    index, tissue = (
+        np.moveaxis(regions.index, volume.slice_axis, 2),
+        np.moveaxis(regions.tissue, volume.slice_axis, 2),
     )
-    spacing = [float(width) for axis, width in enumerate(volume.spacing_mm) if axis != volume.slice_axis]
+    leg = np.moveaxis(regions.leg, volume.slice_axis, 2)
     medians = _medians(fraction, index, len(regions.items))
-    suspected: dict[int, set[int]] = {item.index: set() for item in regions.items if item.index}
+    suspected = {number: _jumps(medians[number]) for number in np.unique(index[index > 0]).tolist()}
+    widths = [float(width) for axis, width in enumerate(volume.spacing_mm) if axis != volume.slice_axis]
+    first, second = (max(1, int(COARSE_MM / width)) for width in widths)
+    spacing = (first * widths[0], second * widths[1])
     for level in np.flatnonzero((index > 0).any(axis=(0, 1))):
-        for side in np.unique(leg[:, :, level]):
-            here = tissue[:, :, level] & (leg[:, :, level] == side)
-            inside = np.where(here, index[:, :, level], 0)
-            if _leg_swapped(fraction[:, :, level], here, inside, (spacing[0], spacing[1])):
-                for number in np.unique(inside[inside > 0]):
+        place = (slice(None, None, first), slice(None, None, second), int(level))
+        ratio, numbers, body, side = fraction[place], index[place], tissue[place], leg[place]
+        depth = ndimage.distance_transform_edt(ndimage.binary_fill_holes(body), sampling=spacing)
+        ring = (depth > RING_MM[0]) & (depth <= RING_MM[1]) & (numbers == 0)
+        for way in np.unique(side):
+            if _leg_swapped(ratio, ring & (side == way), (numbers > 0) & (side == way)):
+                for number in np.unique(numbers[(numbers > 0) & (side == way)]):
                     suspected[int(number)].add(int(level))
-    for number, levels in suspected.items():
-        levels |= _jumps(medians[number])
     return {number: frozenset(levels) for number, levels in suspected.items()}
 
 
-def _fraction(volume: Volume) -> Floats:
-    fat = np.moveaxis(volume.channels["fat"], volume.slice_axis, 2).astype(np.float64)
-    water = np.moveaxis(volume.channels["water"], volume.slice_axis, 2).astype(np.float64)
+def _fraction(volume: Volume) -> Floats32:
+    fat, water = (np.moveaxis(volume.channels[name], volume.slice_axis, 2) for name in ("fat", "water"))
     signal = fat + water
-    good = np.isfinite(signal) & (signal > 0)
-    return np.where(good, fat / np.where(good, signal, 1.0), np.nan)
+    out = np.full(signal.shape, np.nan, dtype=np.float32)
+    with np.errstate(invalid="ignore"):
+        np.divide(fat, signal, out=out, where=np.isfinite(signal) & (signal > 0))
+    return out
 
 
-def _medians(fraction: Floats, index: npt.NDArray[np.int32], count: int) -> Floats:
+def _medians(fraction: Floats32, index: npt.NDArray[np.int32], count: int) -> Floats:
     """Median fat fraction of each region in each slice, shape (region + 1, slice); NaN where it is not."""
     out = np.full((count + 1, index.shape[2]), np.nan)
     for level in range(index.shape[2]):
@@ -136,18 +144,12 @@ def _medians(fraction: Floats, index: npt.NDArray[np.int32], count: int) -> Floa
     return out
 
 
-def _leg_swapped(
-    fraction: Floats, tissue: Bools, index: npt.NDArray[np.int32], spacing_mm: tuple[float, float]
-) -> bool:
-    muscle = fraction[(index > 0) & np.isfinite(fraction)]
-    if muscle.size < LEAST_RING:
+def _leg_swapped(fraction: Floats32, ring: Bools, muscle: Bools) -> bool:
+    below_skin, inside = (fraction[mask & np.isfinite(fraction)] for mask in (ring, muscle))
+    if min(below_skin.size, inside.size) < LEAST_RING:
         return False
-    depth = ndimage.distance_transform_edt(ndimage.binary_fill_holes(tissue), sampling=spacing_mm)
-    ring = (depth > RING_MM[0]) & (depth <= RING_MM[1]) & (index == 0) & np.isfinite(fraction)
-    if ring.sum() < LEAST_RING:
-        return False
-    below_skin = float(np.median(fraction[ring]))
-    return below_skin < SWAPPED_RING and float(np.median(muscle)) - below_skin > SWAPPED_CONTRAST
+    level = float(np.median(below_skin))
+    return level < SWAPPED_RING and float(np.median(inside)) - level > SWAPPED_CONTRAST
 
 
 def _jumps(medians: Floats) -> set[int]:

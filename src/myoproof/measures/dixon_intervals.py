@@ -40,7 +40,7 @@ class Readings:
 
 
 def offsets_mm(params: Params) -> Floats:
-    """Border offsets over the central ``level`` of their distribution, shape (N_OFFSET,); the middle is the mean."""
+    """Border offsets over the central ``level`` of their distribution, shape (N_OFFSET,), the mean amid."""
     half = float(stats.norm.ppf(0.5 + params.level / 2)) * params.boundary_sd_mm
     return params.boundary_mean_mm + np.linspace(-half, half, N_OFFSET)
 

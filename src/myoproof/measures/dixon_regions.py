@@ -1,4 +1,4 @@
-"""Which voxels are which muscle of which side: labels grouped by name, sides split by geometry where needed."""
+"""Which voxels are which muscle of which side: labels grouped by name, open sides split by geometry."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -93,13 +93,17 @@ def find_regions(volume: Volume, segmentation: Segmentation) -> Regions:
     if gap.found:
         columns = np.arange(labels.shape[0], dtype=np.float64)
         leg += np.where(columns[:, None] > gap.cut, np.int8(1), np.int8(-1))[:, None, :]
-    back = np.argsort(order)
-    restore = [np.ascontiguousarray(array[::flip].transpose(back)) for array in (index, tissue, leg)]
-    return Regions(items, restore[0], restore[1], restore[2], flags)
+    back = tuple(int(axis) for axis in np.argsort(order))
+    index, tissue, leg = (
+        index[::flip].transpose(back),
+        tissue[::flip].transpose(back),
+        leg[::flip].transpose(back),
+    )
+    return Regions(items, index, tissue, leg, flags)
 
 
 def _body_order(volume: Volume) -> tuple[tuple[int, int, int], int]:
-    """Axes as (left to right, along the sagittal, along the body), and the step that makes the first grow rightwards."""
+    """Axes from left to right, back to front, along the body; and the step that makes the first grow so."""
     axes = [axis_towards(volume.affine, world) for world in range(3)]
     return (axes[0][0], axes[1][0], axes[2][0]), axes[0][1]
 
@@ -159,7 +163,7 @@ def _number(
             key = (site, way or (side if isinstance(side, str) else ""))
             wanted.setdefault(key)
             table[column, label] = list(wanted).index(key) + 1
-    towards = (side > 0).astype(np.int8) if split else np.zeros(labels.shape, dtype=np.int8)
+    towards = np.zeros(labels.shape, dtype=np.int8) if isinstance(side, str) else (side > 0).astype(np.int8)
     index = table[towards, labels]
     present = np.bincount(index.reshape(-1), minlength=len(wanted) + 1)
     items = [

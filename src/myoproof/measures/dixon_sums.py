@@ -94,10 +94,8 @@ def make_scan(volume: Volume, regions: Regions) -> Scan:
     Scan
     """
     last = volume.slice_axis
-    fat, water, index, tissue = (
-        np.moveaxis(array, last, 2)
-        for array in (volume.channels["fat"], volume.channels["water"], regions.index, regions.tissue)
-    )
+    fat, water = (np.moveaxis(volume.channels[name], last, 2) for name in ("fat", "water"))
+    index, tissue = np.moveaxis(regions.index, last, 2), np.moveaxis(regions.tissue, last, 2)
     spacing = [float(width) for axis, width in enumerate(volume.spacing_mm) if axis != last]
     pixel = pixel_area_mm2(volume.affine, last)
     return Scan(

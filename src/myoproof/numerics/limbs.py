@@ -10,9 +10,9 @@ Bools = npt.NDArray[np.bool_]
 Floats = npt.NDArray[np.float64]
 
 DEPTH = 0.5
-"""A valley counts as the gap between two limbs where it falls below this share of the lower peak (proposal)."""
+"""A valley this deep, as a share of the lower of its two peaks, is the gap between limbs (proposal)."""
 LEAST_AREA = 0.15
-"""Each limb holds at least this share of the body in its level (proposal): a hand beside one thigh does not."""
+"""Each limb holds at least this share of a level's body (proposal): a hand beside a thigh does not."""
 LEAST_LEVELS = 0.2
 """Two limbs are believed where at least this share of the levels shows a gap (proposal)."""
 SMOOTHING = 0.02

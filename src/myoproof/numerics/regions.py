@@ -22,8 +22,8 @@ class BorderSums:
         Sums over the region grown by each offset (mm, outward positive) along the border's normal.
     border : ndarray, shape (slice, field, field)
         Integrals of the products of two fields along the border, divided by the square of the pixel area: a
-        border moved by ``u(l)``, of SD ``s`` and integral correlation length ``L`` along the border, gives the sums the
-        covariance ``s**2 * L * border``.
+        border moved by a random ``u(l)``, of SD ``s`` and integral correlation length ``L``, gives the sums
+        the covariance ``s**2 * L * border``.
     """
 
     base: Floats
@@ -88,14 +88,12 @@ def border_sums(
         here, there = mask[:, :, level], fields[:, :, :, level]
         distance = signed_distance_mm(here, spacing_mm)
         base[level] = there[:, here].sum(axis=1)
-        moved[:, level] = base[level] + _gain(here, there, distance, spacing_mm, offsets_mm)
+        moved[:, level] = base[level] + _gain(there, distance, spacing_mm, offsets_mm)
         border[level] = _border_products(there, distance, spacing_mm)
     return BorderSums(base=base, moved=moved, border=border)
 
 
-def _gain(
-    mask: Bools, fields: Floats, distance: Floats, spacing_mm: tuple[float, float], offsets_mm: Floats
-) -> Floats:
+def _gain(fields: Floats, distance: Floats, spacing_mm: tuple[float, float], offsets_mm: Floats) -> Floats:
     """Change of the sums when the border moves, shape (offset, field); 0 at offset 0."""
     pixel = float(np.sqrt(spacing_mm[0] * spacing_mm[1]))
     band = np.abs(distance) <= np.abs(offsets_mm).max() + pixel

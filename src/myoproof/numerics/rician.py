@@ -17,6 +17,9 @@ NORMAL_MAD = 0.6744897501960817
 """Median absolute deviation of a normal variable of unit SD."""
 IMMERKAER = np.outer([1.0, -2.0, 1.0], [1.0, -2.0, 1.0]) / 6.0
 """Difference of two Laplacians, unit response to unit white noise (Immerkaer 1996, CVIU 64:300)."""
+MOST_SLICES = 8
+"""Noise is estimated in about this many slices, evenly spread."""
+SQUARE = np.ones((3, 3, 1), dtype=bool)
 MARGIN = 0.05
 """Share of the image's width kept between tissue and the background that is used."""
 
@@ -77,8 +80,10 @@ def floor_excess(magnitude: Floats, inside: Bools, sigma: float, *, box: int = 5
     weight = ndimage.uniform_filter(inside.astype(np.float64), size, mode="constant")
     power = ndimage.uniform_filter(np.where(inside, magnitude, 0.0) ** 2, size, mode="constant")
     moment = np.where(inside, power / np.maximum(weight, 1e-12), 0.0)
-    amplitude = np.sqrt(np.maximum(moment - 2.0 * sigma**2, 0.0))
-    return np.where(inside, rician_mean(amplitude, sigma) - amplitude, 0.0)
+    amplitude = np.sqrt(np.maximum(moment[inside] - 2.0 * sigma**2, 0.0))
+    excess = np.zeros(magnitude.shape)
+    excess[inside] = rician_mean(amplitude, sigma) - amplitude
+    return excess
 
 
 def noise_sd(magnitude: npt.NDArray[np.float32], tissue: Bools, bright: Bools) -> float:
@@ -102,8 +107,11 @@ def noise_sd(magnitude: npt.NDArray[np.float32], tissue: Bools, bright: Bools) -
 
     References
     ----------
-    Gudbjartsson H, Patz S. Magn Reson Med 1995;34:910 (background); Immerkaer J. CVIU 1996;64:300 (differences).
+    Gudbjartsson H, Patz S. Magn Reson Med 1995;34:910 (background);
+    Immerkaer J. CVIU 1996;64:300 (differences).
     """
+    every = max(1, magnitude.shape[2] // MOST_SLICES)
+    magnitude, tissue, bright = magnitude[:, :, ::every], tissue[:, :, ::every], bright[:, :, ::every]
     background = _background(magnitude, tissue)
     if background.size >= LEAST_BACKGROUND and (background > 0).mean() > 0.5:
         mean = float(background.mean())
@@ -114,13 +122,13 @@ def noise_sd(magnitude: npt.NDArray[np.float32], tissue: Bools, bright: Bools) -
 
 def _background(magnitude: npt.NDArray[np.float32], tissue: Bools) -> Floats:
     margin = max(2, round(MARGIN * magnitude.shape[0]))
-    near = ndimage.uniform_filter(tissue.astype(np.float32), (2 * margin + 1, 2 * margin + 1, 1)) > 1e-6
+    near = ndimage.maximum_filter(tissue, (2 * margin + 1, 2 * margin + 1, 1))
     values = magnitude[~near]
     return np.asarray(values[np.isfinite(values)], dtype=np.float64)
 
 
 def _difference_sd(magnitude: npt.NDArray[np.float32], bright: Bools) -> float:
-    solid = ndimage.binary_erosion(bright, np.ones((3, 3, 1)))
+    solid = ndimage.binary_erosion(bright, SQUARE)
     if not solid.any():
         return 0.0
     clean = np.where(np.isfinite(magnitude), magnitude, 0.0).astype(np.float64)

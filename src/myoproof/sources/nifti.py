@@ -4,6 +4,7 @@ import struct
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import nibabel as nib
 import numpy as np
@@ -29,7 +30,7 @@ MILLIMETRES = {"meter": 1000.0, "mm": 1.0, "micron": 1e-3, "unknown": 1.0}
 @dataclass(frozen=True, slots=True)
 class _Image:
     name: str
-    values: npt.NDArray[np.generic]
+    values: npt.NDArray[Any]
     affine: npt.NDArray[np.float64]
     oriented: bool
 
@@ -156,7 +157,7 @@ def _load(path: Path) -> _Image:
     return _Image(name=str(path), values=values, affine=affine, oriented=any(codes))
 
 
-def _three(image: _Image) -> npt.NDArray[np.generic]:
+def _three(image: _Image) -> npt.NDArray[Any]:
     return image.values.reshape(image.values.shape[:3])
 
 
