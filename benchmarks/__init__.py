@@ -1,1 +1,1 @@
-"""Speed and accuracy: benchmarks against peers, and the heavy calibrations that write the shipped evidence."""
+"""Speed and accuracy: benchmarks against peers, and the calibrations that write the shipped evidence."""

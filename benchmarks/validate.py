@@ -11,6 +11,7 @@ def main() -> None:
     for name in CALIBRATIONS:
         print(f"== {name}", flush=True)
         subprocess.run([sys.executable, "-m", f"benchmarks.{name}", *sys.argv[1:]], check=True)
+    subprocess.run([sys.executable, "-m", "benchmarks.evidence_page"], check=True)
 
 
 if __name__ == "__main__":

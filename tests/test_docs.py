@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from benchmarks import evidence_page
 from myoproof.delivery.nifti import write
 from myoproof.phantoms.dixon import demo_scans
 from myoproof.registry import REGISTRY
@@ -71,3 +72,7 @@ def test_every_registered_name_is_in_the_docs(kind: str) -> None:
     text = "\n".join(page.read_text(encoding="utf-8") for page in PAGES)
     for name in REGISTRY[kind]:
         assert name in text, f"{kind}/{name} is not in the docs"
+
+
+def test_the_evidence_page_shows_the_tables_that_ship() -> None:
+    assert (ROOT / "docs" / "evidence.md").read_text(encoding="utf-8") == evidence_page.page()

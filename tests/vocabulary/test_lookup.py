@@ -1,0 +1,36 @@
+"""The words: complete, unique, and pointing at each other."""
+
+import csv
+from importlib.resources import files
+
+import pytest
+
+from myoproof.errors import UnknownName
+from myoproof.vocabulary.lookup import KEYS, label, words, worsening_sign
+
+
+@pytest.mark.parametrize("vocabulary", list(KEYS))
+def test_keys_are_unique_and_labels_filled(vocabulary: str) -> None:
+    text = (files("myoproof.vocabulary") / f"{vocabulary}.csv").read_text(encoding="utf-8")
+    rows = list(csv.DictReader(text.splitlines()))
+    assert len({row[KEYS[vocabulary]] for row in rows}) == len(rows)
+    assert all(row["label"] for row in rows)
+    assert None not in {key for row in rows for key in row}, "a row has more cells than the header"
+
+
+def test_every_measure_has_a_unit_and_a_direction() -> None:
+    for name, row in words("measures").items():
+        assert row["unit"], name
+        assert row["worse"] in {"higher", "lower"}, name
+        assert worsening_sign(name) in {1, -1}
+
+
+def test_muscle_abbreviations_are_unique() -> None:
+    short = [row["abbreviation"] for row in words("sites").values()]
+    assert len(set(short)) == len(short)
+
+
+def test_unknown_names_are_told() -> None:
+    assert label("sites", "my_own_muscle") == "my own muscle"
+    with pytest.raises(UnknownName, match="no vocabulary"):
+        words("colours")
