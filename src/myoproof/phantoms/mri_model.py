@@ -11,7 +11,14 @@ from scipy.stats import gamma
 
 from myoproof.errors import InvalidInput
 from myoproof.phantoms.constants import constant
-from myoproof.phantoms.people import DAYS_PER_MONTH, Floats, People, draw_people, lost_points
+from myoproof.phantoms.people import (
+    DAYS_PER_MONTH,
+    Floats,
+    People,
+    draw_people,
+    enrolled_in_time,
+    lost_points,
+)
 
 SESSIONS = ("m00", "m06", "m12")
 DAYS_PER_YEAR = 365.25
@@ -143,7 +150,8 @@ def draw(*, rng: np.random.Generator, params: MriParams = PUBLISHED_SIZE) -> Mri
     patient = np.arange(n) < params.n_als
     tempo = rng.standard_normal(n)
     follow = constant("mri.tempo_rate_loading")
-    people = draw_people(n, rng=rng, fast=follow * tempo + np.sqrt(1 - follow**2) * rng.standard_normal(n))
+    speed = follow * tempo + np.sqrt(1 - follow**2) * rng.standard_normal(n)
+    people = enrolled_in_time(draw_people(n, rng=rng, fast=speed), constant("mri.most_points_lost"))
     centre, day, device = _visits(n, rng)
     loss = _loss_per_year(tempo, patient, rng)
     size = rng.standard_normal(n)

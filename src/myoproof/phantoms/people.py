@@ -1,6 +1,6 @@
 """The person behind a simulated patient: age, sex, body, onset, delay and rate of decline."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -127,6 +127,24 @@ def lost_points(people: People, months: Floats) -> Floats:
     scale = constant("person.rate_deceleration_months")
     rate = people.rate_points_per_month.reshape(-1, *[1] * (months.ndim - 1))
     return np.asarray(rate * scale * -np.expm1(-months / scale))
+
+
+def enrolled_in_time(people: People, most_points: float) -> People:
+    """The same people, seen before they have lost more than some points; those further on are seen earlier.
+
+    Parameters
+    ----------
+    people : People
+        As drawn.
+    most_points : float
+        ALSFRS-R points lost at baseline at most.
+    """
+    scale = constant("person.rate_deceleration_months")
+    reachable = people.rate_points_per_month * scale
+    share = np.minimum(most_points / reachable, 1 - 1e-9)
+    months = np.minimum(people.duration_months, np.maximum(-scale * np.log1p(-share), 1.0))
+    earlier = (people.duration_months - months) / 12
+    return replace(people, duration_months=months, age_years=np.round(people.age_years - earlier, 1))
 
 
 def subject_names(n: int, prefix: str) -> list[str]:
