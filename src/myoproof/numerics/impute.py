@@ -1,0 +1,135 @@
+"""Missing values filled by their conditional mean given the observed ones, and columns standardised, compiled."""
+
+import numpy as np
+import numpy.typing as npt
+from numba import njit
+
+from myoproof.errors import InvalidInput
+
+Floats = npt.NDArray[np.float64]
+
+RIDGE = 0.05  # added to the unit variances: proposal, keeps the inverse tame when features nearly repeat each other
+ROUNDS = 2
+SWEEPS = 3
+
+
+@njit(cache=True, nogil=True, fastmath=True)
+def _standardise(x: Floats) -> None:
+    """Mean 0 and variance 1 (divisor n) in every column, in place; a constant column becomes 0."""
+    n, p = x.shape
+    for j in range(p):
+        mean = 0.0
+        for i in range(n):
+            mean += x[i, j]
+        mean /= n
+        square = 0.0
+        for i in range(n):
+            x[i, j] -= mean
+            square += x[i, j] * x[i, j]
+        scale = np.sqrt(square / n)
+        factor = 1.0 / scale if scale > 1e-12 else 0.0
+        for i in range(n):
+            x[i, j] *= factor
+
+
+@njit(cache=True, nogil=True, fastmath=True)
+def _precision(x: Floats, ridge: float) -> Floats:
+    """Inverse of the columns' second moments plus a ridge, by Gauss-Jordan (positive definite: no pivoting)."""
+    n, p = x.shape
+    a = np.zeros((p, p))
+    for i in range(n):
+        for j in range(p):
+            value = x[i, j] / n
+            for m in range(p):
+                a[j, m] += value * x[i, m]
+    for j in range(p):
+        a[j, j] += ridge
+    for j in range(p):
+        pivot = 1.0 / a[j, j]
+        a[j, j] = 1.0
+        for m in range(p):
+            a[j, m] *= pivot
+        for r in range(p):
+            if r == j:
+                continue
+            factor = a[r, j]
+            a[r, j] = 0.0
+            for m in range(p):
+                a[r, m] -= factor * a[j, m]
+    return a
+
+
+@njit(cache=True, nogil=True)
+def fill(x: Floats) -> None:
+    """Fill and standardise in place; :func:`complete` says how. A column without any value becomes 0."""
+    n, p = x.shape
+    rows = np.empty(n * p, np.int64)
+    columns = np.empty(n * p, np.int64)
+    missing = 0
+    for j in range(p):
+        total, seen = 0.0, 0
+        for i in range(n):
+            if not np.isnan(x[i, j]):
+                total += x[i, j]
+                seen += 1
+        mean = total / max(seen, 1)
+        for i in range(n):
+            if np.isnan(x[i, j]):
+                x[i, j] = mean
+                rows[missing] = i
+                columns[missing] = j
+                missing += 1
+    _standardise(x)
+    if missing == 0:
+        return
+    for _ in range(ROUNDS):
+        precision = _precision(x, RIDGE)
+        for _ in range(SWEEPS):
+            for cell in range(missing):
+                i, j = rows[cell], columns[cell]
+                others = 0.0
+                for m in range(p):
+                    others += precision[j, m] * x[i, m]
+                x[i, j] -= others / precision[j, j]
+        _standardise(x)
+
+
+def complete(x: npt.ArrayLike) -> Floats:
+    """Standardised columns with missing values at their conditional mean given the subject's observed values.
+
+    Start from column means; then, twice, estimate the covariance (plus a small ridge) and move every missing value to
+    its Gaussian conditional mean by Gauss-Seidel sweeps. Deterministic, and uses nothing beyond the rows it is given,
+    so that a resample that calls it learns nothing from subjects outside it.
+
+    Parameters
+    ----------
+    x : (n, p) array
+        NaN where missing. Not changed.
+
+    Returns
+    -------
+    (n, p) float64
+        Every column has mean 0 and variance 1 (divisor n).
+
+    Raises
+    ------
+    InvalidInput
+        If a column holds no value at all.
+
+    References
+    ----------
+    Buck 1960, J R Stat Soc B 22:302 (conditional means); Little & Rubin 2002, section 4.3.
+
+    Examples
+    --------
+    >>> complete([[0.0, 0.0], [1.0, 1.0], [2.0, float("nan")], [3.0, 3.0]]).round(1).tolist()
+    [[-1.3, -1.4], [-0.4, -0.4], [0.4, 0.5], [1.3, 1.3]]
+    """
+    filled = np.array(x, dtype=np.float64, order="C")
+    if filled.ndim != 2:
+        raise InvalidInput("imputation needs a matrix of subjects by features", where="x")
+    empty = np.flatnonzero(np.isnan(filled).all(axis=0))
+    if len(empty):
+        raise InvalidInput(f"columns {empty.tolist()} hold no value", where="x", mend="drop them first")
+    fill(filled)
+    return filled
