@@ -41,7 +41,12 @@ def phenotype_result(*, claimed: int = 0, n: int = 60) -> Result:
     rng = np.random.default_rng(4)
     rows: list[dict[str, Any]] = [
         {"analysis": "flow", "term": "in the cohort", "value": n + 4},
-        {"analysis": "flow", "term": "with an ultrasound at baseline", "value": n + 1, "group": "no ultrasound"},
+        {
+            "analysis": "flow",
+            "term": "with an ultrasound at baseline",
+            "value": n + 1,
+            "group": "no ultrasound",
+        },
         {"analysis": "flow", "term": "analysed", "value": n, "group": "all features missing"},
     ]
     rows += [
@@ -52,7 +57,9 @@ def phenotype_result(*, claimed: int = 0, n: int = 60) -> Result:
         common = {"term": f"k={k}", "n_subjects": n}
         rows.append({"analysis": "silhouette", "value": 0.4 - 0.05 * k, **common})
         ari = 0.95 - 0.1 * (k - 2)
-        rows.append({"analysis": "stability", "value": ari, "low": ari - 0.1, "high": min(ari + 0.04, 1), **common})
+        rows.append(
+            {"analysis": "stability", "value": ari, "low": ari - 0.1, "high": min(ari + 0.04, 1), **common}
+        )
         rows.append({"analysis": "prediction_strength", "value": 0.9 - 0.15 * (k - 2), **common})
         for null in ("gaussian", "unimodal_factor"):
             rows.append(
@@ -65,7 +72,9 @@ def phenotype_result(*, claimed: int = 0, n: int = 60) -> Result:
         rows.append({"analysis": "decision", "group": null, "statistic": 8.2 if claimed else 0.8, "p": p})
     flag = "subtypes" if claimed else "severity_continuum"
     rows.append({"analysis": "decision", "group": "claim", "value": claimed, "flags": flag})
-    rows += [{"analysis": "cluster_size", "term": f"cluster-{c}", "value": v} for c, v in enumerate((38, n - 38))]
+    rows += [
+        {"analysis": "cluster_size", "term": f"cluster-{c}", "value": v} for c, v in enumerate((38, n - 38))
+    ]
     for i, term in enumerate(PHENOTYPE_TERMS):
         worse = 1 if "echo" in term else -1
         rows += [
@@ -73,7 +82,11 @@ def phenotype_result(*, claimed: int = 0, n: int = 60) -> Result:
             for c, z in enumerate((-0.5, 0.8))
         ]
         rows.append({"analysis": "axis", "term": term, "value": worse * (0.3 + 0.03 * i)})
-    for group, value, half in (("adjusted", -3.84, 1.57), ("unadjusted", -5.1, 1.4), ("complete_cases", -3.6, 1.9)):
+    for group, value, half in (
+        ("adjusted", -3.84, 1.57),
+        ("unadjusted", -5.1, 1.4),
+        ("complete_cases", -3.6, 1.9),
+    ):
         rows.append(
             {
                 "analysis": "outcome", "term": "cluster-1 - cluster-0", "group": group, "value": value, "low": value - half,
@@ -93,7 +106,9 @@ def phenotype_result(*, claimed: int = 0, n: int = 60) -> Result:
          "absent": "insufficient_data", "n_subjects": 2},
     ]  # fmt: skip
     for centre in ("A", "B", "C"):
-        rows.append({"analysis": "leave_one_centre_out", "group": centre, "value": 0.9, "n_subjects": 2 * n // 3})
+        rows.append(
+            {"analysis": "leave_one_centre_out", "group": centre, "value": 0.9, "n_subjects": 2 * n // 3}
+        )
         rows.append(
             {"analysis": "leave_one_centre_out", "term": "outcome", "group": centre, "value": -3.7, "low": -5.6,
              "high": -1.8, "p": 0.001, "n_subjects": 2 * n // 3, "unit": "{score}"}
@@ -106,9 +121,17 @@ def phenotype_result(*, claimed: int = 0, n: int = 60) -> Result:
         for c in (0, 1):
             share = 0.93 if c == worse else 0.07
             predictions.append(
-                {"subject": subject, "target": "cluster", "candidate": f"cluster-{c}", "value": share, "rank": 1 if c == worse else 2}
+                {
+                    "subject": subject,
+                    "target": "cluster",
+                    "candidate": f"cluster-{c}",
+                    "value": share,
+                    "rank": 1 if c == worse else 2,
+                }
             )
-    return Result(phenotype_study(), estimates_frame(rows), predictions_frame(predictions), "abc123abc123", True)
+    return Result(
+        phenotype_study(), estimates_frame(rows), predictions_frame(predictions), "abc123abc123", True
+    )
 
 
 def progression_study() -> Study:
@@ -162,13 +185,29 @@ def progression_result() -> Result:
              "method": "rm_anova_gg df=1.54,23.2 visits=m00,m06,m12", "n_subjects": 17}
         )  # fmt: skip
         srm = 1.05 - 0.1 * i
-        rows.append({"analysis": "srm", "term": term, "value": srm, "low": srm - 0.34, "high": srm + 0.44, "n_subjects": 17})
+        rows.append(
+            {
+                "analysis": "srm",
+                "term": term,
+                "value": srm,
+                "low": srm - 0.34,
+                "high": srm + 0.44,
+                "n_subjects": 17,
+            }
+        )
         for effect, arm in (("50%", 58), ("25%", 229)):
             rows.append(
                 {"analysis": "sample_size", "term": term, "group": effect, "value": arm + 10 * i, "statistic": arm + 10 * i - 0.3,
                  "low": 30, "high": 190, "n_subjects": 17}
             )  # fmt: skip
-        rows.append({"analysis": "selection", "term": term, "value": [0.55, 0.2, 0.1, 0.05, 0.05, 0.05][i], "n_subjects": 17})
+        rows.append(
+            {
+                "analysis": "selection",
+                "term": term,
+                "value": [0.55, 0.2, 0.1, 0.05, 0.05, 0.05][i],
+                "n_subjects": 17,
+            }
+        )
         rows.append(
             {"analysis": "correlation", "term": term, "group": "knee_extension_strength/knee/mean", "method": "pearson",
              "value": 0.77 - 0.1 * i, "low": 0.4 - 0.1 * i, "high": 0.92 - 0.1 * i, "p": 0.0004, "n_subjects": 17}
@@ -177,10 +216,30 @@ def progression_result() -> Result:
             {"analysis": "fast_slow", "term": term, "value": 0.5 * step, "low": -0.1 * abs(step), "high": 1.1 * abs(step),
              "p": 0.08, "unit": unit, "n_subjects": 17}
         )  # fmt: skip
-    rows.append({"analysis": "selection", "term": "srm", "group": "honest", "value": 0.91, "low": 0.5, "high": 1.3, "n_subjects": 17})
-    rows.append({"analysis": "change", "term": "muscle_t2/thigh/both", "group": "als", "method": "paired_t", "absent": "not_measured"})
+    rows.append(
+        {
+            "analysis": "selection",
+            "term": "srm",
+            "group": "honest",
+            "value": 0.91,
+            "low": 0.5,
+            "high": 1.3,
+            "n_subjects": 17,
+        }
+    )
+    rows.append(
+        {
+            "analysis": "change",
+            "term": "muscle_t2/thigh/both",
+            "group": "als",
+            "method": "paired_t",
+            "absent": "not_measured",
+        }
+    )
     del rng
-    return Result(progression_study(), estimates_frame(rows), predictions_frame(predictions), "def456def456", True)
+    return Result(
+        progression_study(), estimates_frame(rows), predictions_frame(predictions), "def456def456", True
+    )
 
 
 def evidence_rows() -> pd.DataFrame:
@@ -218,7 +277,7 @@ OVERLAY = (
 )
 
 
-@pytest.fixture()
+@pytest.fixture
 def full_report() -> Report:
     return Report(
         title="ALS muscle imaging, demonstration",

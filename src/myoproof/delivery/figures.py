@@ -1,6 +1,7 @@
 """The drawing style all figures share: one colour-blind safe palette, calm axes, deterministic SVG."""
 
 import io
+import math
 import re
 import textwrap
 from collections.abc import Mapping, Sequence
@@ -10,24 +11,25 @@ from types import MappingProxyType
 from typing import Any
 
 import matplotlib as mpl
+from cycler import cycler
 from matplotlib.axes import Axes
-from matplotlib.colors import LinearSegmentedColormap
+from matplotlib.colors import LinearSegmentedColormap, to_rgb
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 
-from myoproof.delivery.wording import number
-
-# Okabe & Ito, Color universal design (2008): told apart with every common colour vision deficiency.
+# The first two: Okabe & Ito, Color universal design (2008). Its light colours give way to darker ones, so
+# that each stands at 3:1 or more against white (WCAG 2.2, 1.4.11), apart for colour-deficient eyes too.
 BLUE = "#0072B2"
 VERMILION = "#D55E00"
-GREEN = "#009E73"
-SKY = "#56B4E9"
-ORANGE = "#E69F00"
-PURPLE = "#CC79A7"
+GREEN = "#00815E"
+PURPLE = "#8F3F87"
+OCHRE = "#9A7400"
+SLATE = "#4A5563"
 INK = "#1c2430"
 MUTED = "#566170"
 RULE = "#c9d0d8"
 WASH = "#eef1f4"
-PALETTE = (BLUE, VERMILION, GREEN, PURPLE, ORANGE, SKY)
+PALETTE = (BLUE, VERMILION, GREEN, PURPLE, OCHRE, SLATE)
 MARKERS = ("o", "s", "^", "D", "v", "P")
 GROUPS: Mapping[str, tuple[str, str, str]] = MappingProxyType(
     {"als": (VERMILION, "o", "-"), "control": (BLUE, "s", "--")}
@@ -38,6 +40,7 @@ DIVERGING = LinearSegmentedColormap.from_list(
     "blue_white_vermilion", ["#00507d", "#5aa5d0", "#f7f7f7", "#ec9a5f", "#a34700"]
 )
 WIDTH_IN = 7.4
+LABEL_CHARACTERS = 36
 FONTS = "system-ui, -apple-system, 'Segoe UI', 'Helvetica Neue', Arial, sans-serif"
 
 STYLE: Mapping[str, Any] = MappingProxyType(
@@ -55,7 +58,9 @@ STYLE: Mapping[str, Any] = MappingProxyType(
         "axes.spines.top": False,
         "axes.spines.right": False,
         "axes.axisbelow": True,
-        "axes.prop_cycle": mpl.cycler(color=list(PALETTE)),
+        "axes.formatter.useoffset": False,
+        "axes.formatter.limits": (-6, 9),
+        "axes.prop_cycle": cycler(color=list(PALETTE)),
         "text.color": INK,
         "text.parse_math": False,
         "xtick.color": MUTED,
@@ -159,7 +164,8 @@ def canvas(
 
 def style() -> Any:
     """The context in which every figure is drawn; global settings are left as they were."""
-    return mpl.rc_context(dict(STYLE))
+    settings: Any = dict(STYLE)
+    return mpl.rc_context(settings)
 
 
 def finish(figure: Figure, *, key: str, title: str, alt: str, simulated: bool) -> str:
@@ -184,7 +190,10 @@ def finish(figure: Figure, *, key: str, title: str, alt: str, simulated: bool) -
     if simulated:
         mark = figure.text(1, 0, "Simulated data", ha="right", va="bottom", fontsize=7.5, color=MUTED)
         mark.set_in_layout(False)
-        figure.get_layout_engine().set(rect=(0, 0.22 / figure.get_figheight(), 1, 1 - 0.22 / figure.get_figheight()))
+        engine = figure.get_layout_engine()
+        foot = 0.22 / figure.get_figheight()
+        if isinstance(engine, ConstrainedLayoutEngine):
+            engine.set(rect=(0, foot, 1, 1 - foot))
     buffer = io.StringIO()
     empty = {"Date": None, "Creator": None, "Format": None, "Type": None}
     figure.savefig(buffer, format="svg", metadata=empty)
@@ -233,6 +242,47 @@ def wrap(text: str, width: int) -> str:
     return "\n".join(textwrap.wrap(text, width)) or text
 
 
+def contrast(one: Any, other: Any) -> float:
+    """Contrast of two colours, 1 to 21.
+
+    Parameters
+    ----------
+    one, other : colour
+        Anything matplotlib takes as a colour; transparency is not read.
+
+    References
+    ----------
+    WCAG 2.2, relative luminance and contrast ratio.
+
+    Examples
+    --------
+    >>> round(contrast("black", "white"))
+    21
+    """
+    light, dark = sorted((_luminance(one), _luminance(other)), reverse=True)
+    return (light + 0.05) / (dark + 0.05)
+
+
+def _luminance(colour: Any) -> float:
+    parts = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in to_rgb(colour)]
+    return 0.2126 * parts[0] + 0.7152 * parts[1] + 0.0722 * parts[2]
+
+
+def forest_height_in(rows: Sequence[ForestRow]) -> float:
+    """Height in inches that a forest plot of these rows needs, axis and heads included.
+
+    Parameters
+    ----------
+    rows : sequence of ForestRow
+        The lines; long labels take two.
+    """
+    return 1.0 + sum(0.12 + 0.135 * (1 + _label(row).count("\n")) for row in rows)
+
+
+def _label(row: ForestRow) -> str:
+    return wrap(row.label, LABEL_CHARACTERS)
+
+
 def forest(ax: Axes, rows: Sequence[ForestRow], *, reference: float = 0.0, heads: Sequence[str] = ()) -> None:
     """Draw estimates with intervals, first row on top, and columns of text beside them.
 
@@ -249,13 +299,13 @@ def forest(ax: Axes, rows: Sequence[ForestRow], *, reference: float = 0.0, heads
     """
     places = range(len(rows))
     for y, row in zip(places, rows, strict=True):
-        if row.value == row.value:
+        if not math.isnan(row.value):
             ax.plot([row.low, row.high], [y, y], color=row.colour, linewidth=1.6, solid_capstyle="butt")
             face = row.colour if row.filled else "white"
             ax.plot(row.value, y, marker=row.marker, color=row.colour, markerfacecolor=face, markersize=6)
-    if reference == reference:
+    if not math.isnan(reference):
         ax.axvline(reference, color=MUTED, linewidth=0.9, linestyle=(0, (4, 3)), zorder=0)
-    ax.set_yticks(list(places), [row.label for row in rows])
+    ax.set_yticks(list(places), [_label(row) for row in rows], linespacing=1.15)
     ax.set_ylim(len(rows) - 0.5, -0.6)
     ax.tick_params(axis="y", length=0)
     ax.spines["left"].set_visible(False)
@@ -266,7 +316,7 @@ def forest(ax: Axes, rows: Sequence[ForestRow], *, reference: float = 0.0, heads
 def _note_columns(ax: Axes, rows: Sequence[ForestRow], heads: Sequence[str]) -> None:
     columns = max((len(row.notes) for row in rows), default=0)
     widths = [
-        max([len(head) for head in heads[c : c + 1]] + [len(row.notes[c]) for row in rows if c < len(row.notes)])
+        max([len(row.notes[c]) for row in rows if c < len(row.notes)] + [len(h) for h in heads[c : c + 1]])
         for c in range(columns)
     ]
     # Text is anchored in points right of the axes: 5.6 points a character of the widest font, 9 between columns.
@@ -293,14 +343,3 @@ def _beside(ax: Axes, text: str, y: float, offset_pt: float, *, color: str = INK
         color=color,
         annotation_clip=False,
     )
-
-
-def signed_ticks(ax: Axes) -> None:
-    """Print the ticks of the x axis with true minus signs and no needless decimals.
-
-    Parameters
-    ----------
-    ax : Axes
-        Whose axis.
-    """
-    ax.xaxis.set_major_formatter(lambda value, _: number(value, 0 if float(value).is_integer() else None))

@@ -13,43 +13,46 @@ from myoproof.core.study import Feature, Study
 from myoproof.delivery.flow import flow_steps
 from myoproof.delivery.page import pick
 from myoproof.delivery.phenotypes import is_claim
-from myoproof.delivery.wording import percent, sentence_case, series, size, term_name, word
+from myoproof.delivery.wording import percent, reason, sentence_case, series, size, term_name, word
 from myoproof.vocabulary.lookup import label
 
 KIND_METHODS: Mapping[str, str] = MappingProxyType(
     {
         "phenotypes": (
-            "Features were standardised and grouped by k-means. Features that are missing too often are dropped, the"
-            " rest imputed within each resample. Silhouette, prediction strength and stability (adjusted Rand index of"
-            " resamples against the full partition, each with fresh starts) describe each number of groups. One"
-            " statistic decides: the largest standardised excess over data simulated without subtypes, over all numbers"
-            " of groups examined. Subtypes are claimed only where every such null is rejected. The groups were never"
-            " built with the outcome; cluster 0 is the milder."
+            "Features were standardised and grouped by k-means. Features that are missing too often are"
+            " dropped, the rest imputed within each resample. Silhouette, prediction strength and stability"
+            " (adjusted Rand index of resamples against the full partition, each with fresh starts) describe"
+            " each number of groups. One statistic decides: the largest standardised excess over data"
+            " simulated without subtypes, over all numbers of groups examined. Subtypes are claimed only"
+            " where every such null is rejected. The groups were never built with the outcome; cluster 0 is"
+            " the milder."
         ),
         "progression": (
-            "Change is last visit minus baseline. Each term was tested within groups by the paired t test and the"
-            " Wilcoxon signed-rank test, over all visits by repeated-measures analysis of variance and a mixed model,"
-            " and between groups by the difference in change. The standardised response mean is mean change divided by"
-            " the SD of change, worsening positive, with a bootstrap interval; patients per arm follow from it for a"
-            " two-sided two-sample t test. The choice of the best measure was bootstrapped as well. p is adjusted"
-            " within the families named below: Holm within the primary, Benjamini–Hochberg in exploratory ones."
+            "Change is last visit minus baseline. Each term was tested within groups by the paired t test"
+            " and the Wilcoxon signed-rank test, over all visits by repeated-measures analysis of variance"
+            " and a mixed model, and between groups by the difference in change. The standardised response"
+            " mean is mean change divided by the SD of change, worsening positive, with a bootstrap interval;"
+            " patients per arm follow from it for a two-sided two-sample t test. The choice of the best"
+            " measure was bootstrapped as well. p is adjusted within the families named below: Holm within"
+            " the primary, Benjamini–Hochberg in the others unless the parameters say otherwise."
         ),
     }
 )
 KIND_LIMITS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
         "phenotypes": (
-            "Not rejecting a null is no proof that there are no subtypes: a separation too small for this sample"
-            " would not be seen.",
-            "Rejecting these nulls shows a departure from the continua they describe, not from every conceivable one.",
-            "An estimate per group is an estimate for the groups as k-means drew them, which misplace some patients;"
-            " a difference between true classes may be larger.",
+            "Not rejecting a null is no proof that there are no subtypes: a separation too small for this"
+            " sample would not be seen.",
+            "Rejecting these nulls shows a departure from the continua they describe, not from every"
+            " conceivable one.",
+            "An estimate by group is an estimate for the groups as k-means drew them, which misplace some"
+            " patients; a difference between true classes may be larger.",
         ),
         "progression": (
-            "Patients who leave a study of this kind are often those who progress fastest: estimates among those who"
-            " stayed may understate progression.",
-            "Sample sizes inherit the uncertainty of the response means; their intervals, not their points, should be"
-            " planned with.",
+            "Patients who leave a study of this kind are often those who progress fastest: estimates among"
+            " those who stayed may understate progression.",
+            "Sample sizes inherit the uncertainty of the response means: plan with their intervals, not"
+            " their points.",
         ),
     }
 )
@@ -143,7 +146,9 @@ def limitations(results: Sequence[Result], evidence: pd.DataFrame, *, simulated:
         told += [*_lost(result), *_absent(result)]
     open_rows = evidence[evidence["verdict"].isin(["fail", "inconclusive"])]
     if len(open_rows):
-        told.append(f"{len(open_rows)} of {len(evidence)} evidence rows failed or are inconclusive; see the evidence.")
+        told.append(
+            f"{len(open_rows)} of {len(evidence)} evidence rows failed or are inconclusive; see the evidence."
+        )
     if evidence.empty:
         told.append("No evidence rows were given: how well the methods hold is not documented here.")
     return list(dict.fromkeys(told))
@@ -157,7 +162,7 @@ def _applies(limit: str, result: Result) -> bool:
 
 def _lost(result: Result) -> list[str]:
     steps = flow_steps(result.estimates)
-    left = [f"{size(n)} ({reason})" for _, _, n, reason in steps if n]
+    left = [f"{size(step.left)} ({step.why})" for step in steps if step.left]
     return [f"{result.study.title}: left out on the way were {series(left)}."] if left else []
 
 
@@ -165,13 +170,13 @@ def _absent(result: Result) -> list[str]:
     empty = pick(result.estimates[result.estimates["absent"] != ""])
     if empty.empty:
         return []
-    reasons = series([f"{label('absent', str(name))} ({n})" for name, n in empty["absent"].value_counts().items()])
+    reasons = series([f"{reason(str(name))} ({n})" for name, n in empty["absent"].value_counts().items()])
     share = percent(len(empty) / len(result.estimates), 1)
     return [f"{result.study.title}: {len(empty)} estimates ({share}) are absent, because: {reasons}."]
 
 
 def study_toml(study: Study) -> str:
-    """A study as TOML that reads back to the same study.
+    r"""A study as TOML that reads back to the same study.
 
     Parameters
     ----------
@@ -186,14 +191,22 @@ def study_toml(study: Study) -> str:
     >>> parse_study(study_toml(study)) == study
     True
     """
-    content = {name: value for name, value in study.model_dump(mode="json").items() if value not in (None, {}, [], "")}
+    content = {
+        name: value
+        for name, value in study.model_dump(mode="json").items()
+        if value not in (None, {}, [], "")
+    }
     lines = [f"{name} = {_toml(value)}" for name, value in content.items() if not _is_table(value)]
     for name, value in content.items():
         if not _is_table(value):
             continue
         for table in value if isinstance(value, list) else [value]:
             head = f"[[{name}]]" if isinstance(value, list) else f"[{name}]"
-            lines += ["", head, *(f"{key} = {_toml(item)}" for key, item in table.items() if item is not None)]
+            lines += [
+                "",
+                head,
+                *(f"{key} = {_toml(item)}" for key, item in table.items() if item is not None),
+            ]
     return "\n".join(lines) + "\n"
 
 
@@ -209,7 +222,9 @@ def _toml(value: Any) -> str:
     if isinstance(value, list):
         return "[" + ", ".join(_toml(item) for item in value) + "]"
     if isinstance(value, dict):
-        return "{ " + ", ".join(f"{json.dumps(str(key))} = {_toml(item)}" for key, item in value.items()) + " }"
+        return (
+            "{ " + ", ".join(f"{json.dumps(str(key))} = {_toml(item)}" for key, item in value.items()) + " }"
+        )
     if isinstance(value, str):
         return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
     return repr(value)

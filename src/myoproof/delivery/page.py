@@ -3,13 +3,13 @@
 import base64
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
 
 from myoproof.delivery.figures import Drawing
-from myoproof.delivery.wording import DASH, decimals_for, number, p_cell
+from myoproof.delivery.wording import DASH, decimals_for, number, p_cell, series
 
 FIGURE_SPACE = "\u2007"
 PUNCTUATION_SPACE = "\u2008"
@@ -85,9 +85,14 @@ class Grid:
     folded: bool = False
 
     @property
+    def shown(self) -> tuple[Column, ...]:
+        """The columns that say anything."""
+        return tuple(c for c in self.columns if any(cell.text not in ("", DASH) for cell in c.cells))
+
+    @property
     def lines(self) -> list[tuple[Cell, ...]]:
         """The cells, line by line."""
-        return list(zip(*(column.cells for column in self.columns), strict=True))
+        return list(zip(*(column.cells for column in self.shown), strict=True))
 
     @property
     def csv(self) -> str:
@@ -101,6 +106,25 @@ class Grid:
 
 
 @dataclass(frozen=True, slots=True)
+class Statement:
+    """One finding in words.
+
+    Parameters
+    ----------
+    lead : str
+        The finding in a few words.
+    text : str
+        Its numbers, intervals and n.
+    """
+
+    lead: str
+    text: str
+
+    def __str__(self) -> str:
+        return f"{self.lead}. {self.text}"
+
+
+@dataclass(frozen=True, slots=True)
 class Section:
     """One part of the report.
 
@@ -110,39 +134,34 @@ class Section:
         Anchor.
     title : str
         Heading.
-    findings : tuple of str
-        Sentences with numbers, intervals and n; they also stand in the summary where ``leading``.
-    parts : tuple of Drawing or Grid or str
-        Figures, tables and plain notes, in reading order.
-    leading : bool
-        Whether its findings belong to the summary.
-    children : tuple of Section
-        Parts of its own.
+    parts : tuple of Part
+        Findings, figures, tables and plain notes, in reading order; the findings also make the summary.
+    question : str
+        What was asked; "" where nothing was.
     """
 
     key: str
     title: str
-    findings: tuple[str, ...] = ()
-    parts: tuple[Drawing | Grid | str, ...] = ()
-    leading: bool = False
-    children: tuple["Section", ...] = field(default=())
+    parts: tuple["Part", ...] = ()
+    question: str = ""
 
+    @property
+    def statements(self) -> list[Statement]:
+        """Its findings, in order."""
+        return [part for part in self.parts if isinstance(part, Statement)]
+
+    @property
     def drawings(self) -> list[Drawing]:
-        """All figures of the section and its children, in order."""
-        return [part for part in self.all_parts() if isinstance(part, Drawing)]
+        """Its figures, in order."""
+        return [part for part in self.parts if isinstance(part, Drawing)]
 
+    @property
     def grids(self) -> list[Grid]:
-        """All tables of the section and its children, in order."""
-        return [part for part in self.all_parts() if isinstance(part, Grid)]
+        """Its tables, in order."""
+        return [part for part in self.parts if isinstance(part, Grid)]
 
-    def all_parts(self) -> list[Drawing | Grid | str]:
-        """Everything placed in the section and its children, in order."""
-        return [*self.parts, *(part for child in self.children for part in child.all_parts())]
 
-    def all_findings(self) -> list[str]:
-        """The sentences for the summary, its own and its children's."""
-        own = list(self.findings) if self.leading else []
-        return own + [sentence for child in self.children for sentence in child.all_findings()]
+Part = Statement | Drawing | Grid | str
 
 
 def csv_text(rows: pd.DataFrame) -> str:
@@ -239,7 +258,11 @@ def interval_column(label: str, values: Sequence[float], bounds: Sequence[tuple[
     shown = []
     for value, (low, high) in zip(values, bounds, strict=True):
         places = decimals_for(value, low, high)
-        tail = "" if math.isnan(low) or math.isnan(high) else f" ({number(low, places)} to {number(high, places)})"
+        tail = (
+            ""
+            if math.isnan(low) or math.isnan(high)
+            else f" ({number(low, places)} to {number(high, places)})"
+        )
         shown.append(number(value, places) + tail)
     heads = align([text.split(" (")[0] for text in shown])
     cells = [
@@ -307,6 +330,17 @@ def pick(rows: pd.DataFrame, **equal: Any) -> pd.DataFrame:
     return rows[keep]
 
 
+def records(rows: pd.DataFrame) -> list[dict[str, Any]]:
+    """Rows as mappings, in stored order.
+
+    Parameters
+    ----------
+    rows : DataFrame
+        Any rows.
+    """
+    return [{str(name): value for name, value in row.items()} for row in rows.to_dict("records")]
+
+
 def first(rows: pd.DataFrame, **equal: Any) -> Mapping[str, Any] | None:
     """The first row that matches, as a mapping; None when there is none.
 
@@ -318,4 +352,26 @@ def first(rows: pd.DataFrame, **equal: Any) -> Mapping[str, Any] | None:
         As for :func:`pick`.
     """
     found = pick(rows, **equal)
-    return None if found.empty else {str(name): value for name, value in found.iloc[0].items()}
+    return None if found.empty else records(found.head(1))[0]
+
+
+def arranged(parts: Sequence[Part | tuple[str, Drawing | None]]) -> tuple[Part, ...]:
+    """Parts in order; a named figure that could not be drawn is told of in a note at the end.
+
+    Parameters
+    ----------
+    parts : sequence of Part or (name, Drawing or None)
+        What a section has to show.
+    """
+    kept: list[Part] = []
+    missing = []
+    for part in parts:
+        if not isinstance(part, tuple):
+            kept.append(part)
+        elif part[1] is None:
+            missing.append(part[0])
+        else:
+            kept.append(part[1])
+    if missing:
+        kept.append(f"No figure, because the result holds no usable rows for it: {series(missing)}.")
+    return tuple(kept)

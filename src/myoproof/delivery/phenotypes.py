@@ -7,11 +7,12 @@ from typing import Any
 import pandas as pd
 
 from myoproof.core.result import Result
-from myoproof.delivery.figures import Drawing
 from myoproof.delivery.flow import flow_drawing
 from myoproof.delivery.page import (
     Grid,
     Section,
+    Statement,
+    arranged,
     count_column,
     first,
     formatted_column,
@@ -19,24 +20,26 @@ from myoproof.delivery.page import (
     number_column,
     p_column,
     pick,
+    records,
     text_column,
 )
 from myoproof.delivery.phenotypes_figures import (
     METRICS,
     axis_drawing,
     claimed_count,
+    cluster_counts,
     clusters_drawing,
-    correlation_drawing,
     null_name,
-    outcome_drawing,
     profile_drawing,
 )
+from myoproof.delivery.phenotypes_outcome import correlation_drawing, outcome_drawing
 from myoproof.delivery.wording import (
     interval,
     number,
     numeral,
     p_text,
     percent,
+    reason,
     sentence_case,
     series,
     size,
@@ -65,27 +68,24 @@ def section(result: Result, *, key: str) -> Section:
         With findings for the summary.
     """
     estimates, simulated = result.estimates, result.simulated
-    claimed = claimed_count(estimates)
-    outcome = outcome_name(result)
-    drawn = [
-        ("cohort flow", flow_drawing(estimates, key=key, simulated=simulated)),
-        ("number of groups", clusters_drawing(estimates, key=key, decision=_decision_metric(result), simulated=simulated)),
-        ("severity axis", axis_drawing(estimates, result.predictions, key=key, simulated=simulated)),
-        ("profile of the groups", profile_drawing(estimates, key=key, claimed=claimed > 0, simulated=simulated)),
-        ("outcome by group", outcome_drawing(estimates, key=key, outcome=outcome, simulated=simulated)),
-        ("correlations", correlation_drawing(estimates, key=key, simulated=simulated)),
-    ]
-    parts: list[Drawing | Grid | str] = [drawing for _, drawing in drawn if drawing]
-    missing = [name for name, drawing in drawn if drawing is None]
-    if missing:
-        parts.append(f"Not shown, because the result holds no rows for it: {series(missing)}.")
-    return Section(
-        key=key,
-        title=result.study.title,
-        findings=tuple(findings(result)),
-        parts=(*parts, *tables(estimates, result.predictions, key=key)),
-        leading=True,
+    claimed, outcome = is_claim(result), outcome_name(result)
+    metric = _decision_metric(result)
+    parts = arranged(
+        [
+            _decision(estimates),
+            ("cohort flow", flow_drawing(estimates, key=key, simulated=simulated)),
+            ("number of groups", clusters_drawing(estimates, key=key, decision=metric, simulated=simulated)),
+            ("severity axis", axis_drawing(estimates, result.predictions, key=key, simulated=simulated)),
+            *_groups(estimates),
+            ("profile", profile_drawing(estimates, key=key, claimed=claimed, simulated=simulated)),
+            *_outcome(result),
+            ("outcome", outcome_drawing(estimates, key=key, outcome=outcome, simulated=simulated)),
+            *_correlations(estimates),
+            ("correlations", correlation_drawing(estimates, key=key, simulated=simulated)),
+            *tables(estimates, result.predictions, key=key),
+        ]
     )
+    return Section(key, result.study.title, parts, result.study.question)
 
 
 def outcome_name(result: Result) -> str:
@@ -104,96 +104,83 @@ def _decision_metric(result: Result) -> str:
     return next((name for name in stated if name in METRICS), "")
 
 
-def findings(result: Result) -> list[str]:
-    """What the study found, one sentence or two a finding, every number from a row.
-
-    Parameters
-    ----------
-    result : Result
-        Result of a phenotype study.
-    """
-    told = [_decision(result.estimates), *_groups(result.estimates), *_outcome(result), *_correlations(result.estimates)]
-    return [sentence for sentence in told if sentence]
-
-
-def _decision(estimates: pd.DataFrame) -> str:
+def _decision(estimates: pd.DataFrame) -> Statement:
     claim = first(estimates, analysis="decision", group="claim")
     if claim is None:
-        return "The result holds no decision row: whether there are subtypes was not decided."
+        return Statement(
+            "Not decided", "The result holds no decision row, so nothing is said about subtypes."
+        )
     tests = pick(estimates, analysis="decision")
-    tests = tests[tests["group"] != "claim"]
     told = [
-        f"{null_name(row.group)}: largest excess {number(row.statistic, 2)} SD, {p_text(row.p)}"
-        for row in tests.itertuples()
+        f"{null_name(row['group'])}: largest excess {number(row['statistic'], 2)} SD, {p_text(row['p'])}"
+        for row in records(tests[tests["group"] != "claim"])
     ]
-    held = f" Held against every null ({'; '.join(told)}; {_n(estimates)})." if told else f" ({_n(estimates)})"
+    held = f"{'; '.join([*told, _n(estimates)])}."
     if claim["value"] > 0:
-        return f"{numeral(claim['value'])} subtypes claimed: every null without subtypes was rejected.{held}"
-    return (
-        "No subtypes: the data are compatible with one severity continuum, because not every null"
-        f" without subtypes was rejected.{held}"
+        lead = f"{numeral(claim['value'])} subtypes claimed"
+        return Statement(lead, f"Every null without subtypes was rejected. {sentence_case(held)}")
+    return Statement(
+        "No subtypes",
+        "The data are compatible with one severity continuum: not every null without subtypes was rejected."
+        f" {sentence_case(held)}",
     )
 
 
 def _n(estimates: pd.DataFrame) -> str:
     counted = estimates["n_subjects"].max()
-    return size(counted, "patients") if counted == counted else "n not recorded"
+    return size(counted, "patients")
 
 
-def _groups(estimates: pd.DataFrame) -> list[str]:
+def _groups(estimates: pd.DataFrame) -> list[Statement]:
     sizes = pick(estimates, analysis="cluster_size")
     if sizes.empty:
         return []
-    total = sizes["n_subjects"].max()
-    counts = [row.value if row.value > 1 else row.value * total for row in sizes.itertuples()]
-    whole = sum(counts)
-    named = series(
-        [
-            f"{term_name(row.term)} {size(count)} ({percent(count / whole)})"
-            for row, count in zip(sizes.itertuples(), counts, strict=True)
-        ]
-    )
+    counts = cluster_counts(estimates)
+    whole = sum(counts.values())
+    named = series([f"{term_name(t)} {size(n)} ({percent(n / whole)})" for t, n in counts.items()])
+    text = f"Cluster 0 is the milder: {named}."
     stability = first(estimates, analysis="stability", term=f"k={len(sizes)}")
-    stable = ""
     if stability is not None:
-        ari = interval(float(stability["value"]), float(stability["low"]), float(stability["high"]), decimals=2)
-        stable = f" Stability on resampling: mean adjusted Rand index {ari}; a tidy cut of a continuum is stable too."
-    return [f"Groups at k = {len(sizes)}, cluster 0 the milder: {named}.{stable}"]
+        bounds = float(stability["low"]), float(stability["high"])
+        ari = interval(float(stability["value"]), *bounds, decimals=2)
+        text += (
+            f" Mean adjusted Rand index on resampling {ari}; a tidy cut through a continuum is stable too."
+        )
+    return [Statement(f"Groups at k = {len(sizes)}", text)]
 
 
-def _outcome(result: Result) -> list[str]:
-    name, estimates = outcome_name(result), result.estimates
+def _outcome(result: Result) -> list[Statement]:
+    estimates = result.estimates
     told = []
     rows = pick(estimates, analysis="outcome", group="adjusted")
-    for row in rows[rows["term"].str.startswith("cluster")].itertuples():
-        told.append(_difference(row, name, term_name(row.term), _adjustment(result)))
+    for row in records(rows[rows["term"].str.startswith("cluster")]):
+        told.append(_difference(row, result, term_name(row["term"])))
     rows = pick(estimates, analysis="outcome", group="axis_adjusted")
-    for row in rows[rows["term"].str.contains("axis")].itertuples():
-        told.append(_difference(row, name, "one SD more on the severity axis", _adjustment(result)))
+    for row in records(rows[rows["term"].str.contains("axis")]):
+        told.append(_difference(row, result, "per SD of the severity axis"))
     return told
 
 
-def _adjustment(result: Result) -> str:
-    return f", adjusted for {series([word(name) for name in result.study.covariates])}" if result.study.covariates else ""
+def _difference(row: Mapping[str, Any], result: Result, compared: str) -> Statement:
+    lead = f"{sentence_case(outcome_name(result))}, {compared}"
+    if math.isnan(row["value"]):
+        return Statement(lead, f"Not estimated: {reason(row['absent'])}.")
+    shown = interval(row["value"], row["low"], row["high"], decimals=2, unit=term_scale("", row["unit"])[1])
+    names = [word(name) for name in result.study.covariates]
+    adjusted = f", adjusted for {series(names)}" if names else ""
+    return Statement(lead, f"{shown}{adjusted}; {p_text(row['p'])}, {size(row['n_subjects'])}.")
 
 
-def _difference(row: Any, outcome: str, contrast: str, adjusted: str) -> str:
-    if row.value != row.value:
-        return f"{outcome}, {contrast}: not estimated ({word(row.absent)})."
-    _, unit = term_scale("", row.unit)
-    shown = interval(row.value, row.low, row.high, decimals=2, unit=unit)
-    return f"{sentence_case(outcome)}, {contrast}: {shown}{adjusted}; {p_text(row.p)}, {size(row.n_subjects)}."
-
-
-def _correlations(estimates: pd.DataFrame) -> list[str]:
+def _correlations(estimates: pd.DataFrame) -> list[Statement]:
     rows = pick(estimates, analysis="correlation", group="severity_axis").dropna(subset=["value"])
     if rows.empty:
         return []
     told = [
-        f"{term_name(row.term)} r = {interval(row.value, row.low, row.high, decimals=2)}, {size(row.n_subjects)}"
-        for row in rows.itertuples()
+        f"{term_name(row['term'])} r = {interval(row['value'], row['low'], row['high'], decimals=2)},"
+        f" {size(row['n_subjects'])}"
+        for row in records(rows)
     ]
-    return [f"The severity axis correlates with {'; '.join(told)}."]
+    return [Statement("The severity axis and the clinic", f"{sentence_case('; '.join(told))}.")]
 
 
 def tables(estimates: pd.DataFrame, predictions: pd.DataFrame, *, key: str) -> list[Grid]:
@@ -227,7 +214,8 @@ def _nulls_table(estimates: pd.DataFrame, key: str) -> Grid | None:
     if rows.empty:
         return None
     steps = [
-        "decision: largest over k" if row.analysis == "decision" else row.term for row in rows.itertuples()
+        "decision: largest over k" if row["analysis"] == "decision" else term_name(row["term"])
+        for row in records(rows)
     ]
     return Grid(
         f"{key}-nulls",
@@ -254,7 +242,7 @@ def _metrics_table(estimates: pd.DataFrame, key: str) -> Grid | None:
         "Descriptive measures by number of groups (interval: 2.5 to 97.5 % of resamples)",
         (
             text_column("Measure", [METRICS[name] for name in rows["analysis"]]),
-            text_column("Groups", rows["term"].tolist()),
+            text_column("Groups", [term_name(name) for name in rows["term"]]),
             interval_column("Value", rows["value"].tolist(), _bounds(rows)),
             count_column("n", rows["n_subjects"].tolist()),
         ),
@@ -276,7 +264,7 @@ def _outcome_table(estimates: pd.DataFrame, key: str) -> Grid | None:
             interval_column("Estimate (95 % interval)", rows["value"].tolist(), _bounds(rows)),
             p_column("p", rows["p"].tolist()),
             count_column("n", rows["n_subjects"].tolist()),
-            text_column("Remark", [remark(row) for row in rows.to_dict("records")]),
+            text_column("Remark", [remark(row) for row in records(rows)]),
         ),
         rows,
         folded=len(rows) > 12,
@@ -297,7 +285,7 @@ def _left_out_table(estimates: pd.DataFrame, key: str) -> Grid | None:
             text_column("Which", rows["group"].tolist()),
             number_column("Adjusted Rand index", rows["value"].tolist(), decimals=3),
             count_column("n", rows["n_subjects"].tolist()),
-            text_column("Remark", [remark(row) for row in rows.to_dict("records")]),
+            text_column("Remark", [remark(row) for row in records(rows)]),
         ),
         rows,
     )
@@ -310,7 +298,10 @@ def _feature_table(estimates: pd.DataFrame, key: str) -> Grid | None:
     profile = pick(estimates, analysis="profile")
     groups = sorted(set(profile["group"]))
     loading = pick(estimates, analysis="axis").drop_duplicates("term").set_index("term")["value"]
-    by_group = [profile[profile["group"] == name].drop_duplicates("term").set_index("term")["value"] for name in groups]
+    by_group = [
+        profile[profile["group"] == name].drop_duplicates("term").set_index("term")["value"]
+        for name in groups
+    ]
     terms = rows["term"]
     return Grid(
         f"{key}-features",
@@ -361,7 +352,7 @@ def remark(row: Mapping[str, Any]) -> str:
     row : mapping
         Estimate row.
     """
-    absent = f"absent: {term_name(str(row['absent']))}" if row["absent"] else ""
+    absent = f"absent: {reason(str(row['absent']))}" if row["absent"] else ""
     flags = ", ".join(word(flag) for flag in str(row["flags"]).split(";") if flag)
     return "; ".join(part for part in (absent, flags) if part)
 

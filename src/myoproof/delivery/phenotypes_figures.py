@@ -1,5 +1,7 @@
 """Figures of a phenotype study: number of clusters against nulls, profile, severity axis, outcome."""
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
@@ -10,7 +12,6 @@ from myoproof.delivery.figures import (
     DIVERGING,
     GREEN,
     INK,
-    MARKERS,
     MUTED,
     PALETTE,
     PURPLE,
@@ -18,22 +19,23 @@ from myoproof.delivery.figures import (
     Drawing,
     ForestRow,
     canvas,
+    contrast,
     finish,
     forest,
-    signed_ticks,
     style,
 )
-from myoproof.delivery.page import first, pick
+from myoproof.delivery.page import (
+    first,
+    pick,
+    records,
+)
 from myoproof.delivery.wording import (
-    interval,
     number,
-    p_cell,
     p_text,
     sentence_case,
     series,
     size,
     term_name,
-    term_scale,
     word,
 )
 
@@ -47,12 +49,6 @@ NULL_NAMES = {
     "unimodal_factor": "one unimodal factor",
 }
 _NULL_LOOKS = ((BLUE, "s", "--"), (VERMILION, "^", ":"), (GREEN, "D", "-."), (PURPLE, "v", "--"))
-_GROUP_NAMES = {
-    "adjusted": "adjusted",
-    "unadjusted": "unadjusted",
-    "axis_adjusted": "severity axis, per SD, adjusted",
-    "complete_cases": "complete cases, adjusted",
-}
 MAXIMUM_LABELS = 34
 
 
@@ -121,7 +117,9 @@ def _metric(ax: Axes, rows: pd.DataFrame, name: str) -> None:
 
 
 def _bands(ax: Axes, nulls: pd.DataFrame) -> None:
-    for (name, rows), (colour, marker, line) in zip(nulls.groupby("group", sort=True), _NULL_LOOKS, strict=False):
+    for (name, rows), (colour, marker, line) in zip(
+        nulls.groupby("group", sort=True), _NULL_LOOKS, strict=False
+    ):
         k = _k_of(rows)
         mean, spread = rows["value"].to_numpy(), 1.96 * rows["se"].to_numpy()
         ax.fill_between(k, mean - spread, mean + spread, color=colour, alpha=0.16, linewidth=0)
@@ -130,13 +128,15 @@ def _bands(ax: Axes, nulls: pd.DataFrame) -> None:
 
 
 def _excess(ax: Axes, nulls: pd.DataFrame) -> None:
-    for (name, rows), (colour, marker, line) in zip(nulls.groupby("group", sort=True), _NULL_LOOKS, strict=False):
+    for (name, rows), (colour, marker, line) in zip(
+        nulls.groupby("group", sort=True), _NULL_LOOKS, strict=False
+    ):
         k = _k_of(rows)
         label = f"null: {null_name(str(name))}"
         ax.plot(k, rows["statistic"], color=colour, linestyle=line, marker=marker, label=label)
         if rows["statistic"].notna().any():
             top = int(np.nanargmax(rows["statistic"]))
-            ring = {"marker": "o", "markersize": 11, "fillstyle": "none", "linestyle": "none"}
+            ring: dict[str, Any] = {"marker": "o", "markersize": 11, "fillstyle": "none", "linestyle": "none"}
             ax.plot(k[top], rows["statistic"].iloc[top], color=colour, **ring)
     ax.axhline(0, color=MUTED, linewidth=0.9, linestyle=(0, (4, 3)))
     ax.set_title("Excess over the null (decision statistic)")
@@ -147,24 +147,26 @@ def _excess(ax: Axes, nulls: pd.DataFrame) -> None:
 
 
 def _shared_legend(figure: Figure, axes: list[Axes]) -> None:
-    found = {}
+    found: dict[str, Any] = {}
     for ax in axes:
         for handle, label in zip(*ax.get_legend_handles_labels(), strict=True):
             found.setdefault(label, handle)
     if found:
-        figure.legend(found.values(), found.keys(), loc="outside upper left", ncols=4, handlelength=2.6)
+        figure.legend(list(found.values()), list(found), loc="outside upper left", ncols=4, handlelength=2.6)
 
 
 def _clusters_alt(estimates: pd.DataFrame, shown: list[str]) -> str:
     told = []
     for name in shown:
         rows = pick(estimates, analysis=name)
-        values = series([f"{number(v, 2)} at k = {k}" for v, k in zip(rows["value"], _k_of(rows), strict=True)])
+        values = series(
+            [f"{number(v, 2)} at k = {k}" for v, k in zip(rows["value"], _k_of(rows), strict=True)]
+        )
         told.append(f"{METRICS[name]} {values}.")
-    for row in pick(estimates, analysis="decision").itertuples():
-        if row.group != "claim":
-            excess = f"largest excess {number(row.statistic, 2)} standard deviations, {p_text(row.p)}"
-            told.append(f"Null of {null_name(row.group)}: {excess}.")
+    for row in records(pick(estimates, analysis="decision")):
+        if row["group"] != "claim":
+            excess = f"largest excess {number(row['statistic'], 2)} standard deviations, {p_text(row['p'])}"
+            told.append(f"Null of {null_name(row['group'])}: {excess}.")
     return " ".join(told)
 
 
@@ -174,8 +176,9 @@ def _clusters_caption(estimates: pd.DataFrame, decision: str) -> str:
         f" Coloured bands in the panel of {word(decision)}: mean ± 1.96 SD of each null." if decision else ""
     )
     return (
-        f"Descriptive measures by number of groups (black; grey band: 2.5 to 97.5 % of resamples), {size(counted)}."
-        f"{bands} The decision rests on one statistic alone: the largest standardised excess over each null (ringed)."
+        f"Descriptive measures by number of groups (black; grey band: 2.5 to 97.5 % of resamples), "
+        f"{size(counted)}.{bands} The decision rests on one statistic alone: the largest standardised excess"
+        " over each null (ringed)."
     )
 
 
@@ -202,12 +205,15 @@ def profile_drawing(estimates: pd.DataFrame, *, key: str, claimed: bool, simulat
     order = (table.iloc[:, -1] - table.iloc[:, 0]).sort_values(ascending=False).index
     kept = [term for term in order if term in set(spread.nlargest(MAXIMUM_LABELS).index)]
     table = table.loc[kept]
-    sizes = _sizes(estimates)
+    sizes = cluster_counts(estimates)
     title = "Profile of the groups"
     largest = ", ".join(term_name(str(term)) for term in spread.nlargest(3).index)
-    alt = f"Mean z-score of {len(rows['term'].unique())} features in {table.shape[1]} groups. Largest differences: {largest}."
+    features = len(set(rows["term"]))
+    alt = f"Mean z-score of {features} features in {table.shape[1]} groups. Largest differences: {largest}."
     left_out = len(spread) - len(table)
-    caption = _profile_caption(claimed) + (f" {left_out} features with smaller differences are not drawn." if left_out else "")
+    caption = _profile_caption(claimed) + (
+        f" {left_out} features with smaller differences are not drawn." if left_out else ""
+    )
     with style():
         figure, (ax,) = canvas(0.205 * len(table) + 1.1)
         _heat(figure, ax, table, sizes)
@@ -217,15 +223,23 @@ def profile_drawing(estimates: pd.DataFrame, *, key: str, claimed: bool, simulat
 
 def _profile_caption(claimed: bool) -> str:
     base = "Mean z-score of each feature in each group; 0 is the mean of the cohort. Cluster 0 is the milder."
-    return base if claimed else base + " No subtypes are claimed: these groups are cuts through one continuum."
+    return (
+        base if claimed else base + " No subtypes are claimed: these groups are cuts through one continuum."
+    )
 
 
-def _sizes(estimates: pd.DataFrame) -> dict[str, float]:
+def cluster_counts(estimates: pd.DataFrame) -> dict[str, float]:
+    """Cluster -> how many subjects; a size stored as a share is turned into a count where n is known.
+
+    Parameters
+    ----------
+    estimates : DataFrame
+        Estimate rows of analysis ``cluster_size``.
+    """
     rows = pick(estimates, analysis="cluster_size")
-    return {
-        str(row.term): row.n_subjects if row.n_subjects == row.n_subjects and row.value <= 1 else row.value
-        for row in rows.itertuples()
-    }
+    shares = float(rows["value"].sum()) <= 1.5 if len(rows) else False
+    counts = rows["value"] * rows["n_subjects"].max() if shares else rows["value"]
+    return {str(term): float(np.rint(n)) for term, n in zip(rows["term"], counts, strict=True)}
 
 
 def _heat(figure: Figure, ax: Axes, table: pd.DataFrame, sizes: dict[str, float]) -> None:
@@ -233,8 +247,10 @@ def _heat(figure: Figure, ax: Axes, table: pd.DataFrame, sizes: dict[str, float]
     limit = max(float(np.nanmax(np.abs(values))), 0.5)
     image = ax.pcolormesh(values, cmap=DIVERGING, vmin=-limit, vmax=limit, edgecolors="white", linewidth=1.2)
     for (line, column), value in np.ndenumerate(values):
-        colour = "white" if abs(value) > 0.72 * limit else INK
-        ax.text(column + 0.5, line + 0.5, number(value, 2), ha="center", va="center", fontsize=8, color=colour)
+        behind = DIVERGING((value / limit + 1) / 2)
+        colour = "white" if contrast("white", behind) > contrast(INK, behind) else INK
+        centre: dict[str, Any] = {"ha": "center", "va": "center", "fontsize": 8}
+        ax.text(column + 0.5, line + 0.5, number(value, 2), color=colour, **centre)
     ax.set_yticks(np.arange(len(table)) + 0.5, [sentence_case(term_name(str(term))) for term in table.index])
     heads = [f"{term_name(str(name))}\n{size(sizes.get(str(name), np.nan))}" for name in table.columns]
     ax.set_xticks(np.arange(table.shape[1]) + 0.5, heads)
@@ -243,11 +259,15 @@ def _heat(figure: Figure, ax: Axes, table: pd.DataFrame, sizes: dict[str, float]
     ax.tick_params(length=0)
     for spine in ax.spines.values():
         spine.set_visible(False)
-    bar = figure.colorbar(image, ax=ax, orientation="vertical", fraction=0.03, aspect=30, label="mean z-score")
-    bar.outline.set_visible(False)  # type: ignore[operator]
+    bar = figure.colorbar(
+        image, ax=ax, orientation="vertical", fraction=0.03, aspect=30, label="mean z-score"
+    )
+    bar.outline.set_visible(False)
 
 
-def axis_drawing(estimates: pd.DataFrame, predictions: pd.DataFrame, *, key: str, simulated: bool) -> Drawing | None:
+def axis_drawing(
+    estimates: pd.DataFrame, predictions: pd.DataFrame, *, key: str, simulated: bool
+) -> Drawing | None:
     """Distribution of the severity axis by group, and the features that carry it.
 
     Parameters
@@ -259,18 +279,24 @@ def axis_drawing(estimates: pd.DataFrame, predictions: pd.DataFrame, *, key: str
     simulated : bool
         Whether the data are simulated.
     """
-    scores = pick(predictions, target="severity_axis").set_index("subject")["value"].dropna()
+    scores: pd.Series = pick(predictions, target="severity_axis").set_index("subject")["value"].dropna()
     loadings = pick(estimates, analysis="axis")
     if scores.empty:
         return None
-    assigned = pick(predictions, target="cluster")
-    assigned = assigned[assigned["rank"] == 1].set_index("subject")["candidate"]
+    members = pick(predictions, target="cluster", rank=1)
+    assigned: pd.Series = members.set_index("subject")["candidate"]
     title = "Severity axis"
     strongest = loadings.reindex(loadings["value"].abs().sort_values(ascending=False).index).head(12)
-    carried = series([f"{term_name(str(r.term))} {number(r.value, 2)}" for r in strongest.head(3).itertuples()])
-    alt = f"Severity score of {size(len(scores))} patients, median {number(float(scores.median()), 2)}, {_ranges(scores)}."
+    carried = series(
+        [f"{term_name(str(r['term']))} {number(r['value'], 2)}" for r in records(strongest.head(3))]
+    )
+    middle = number(float(scores.median()), 2)
+    alt = f"Severity score of {size(len(scores), 'patients')}, median {middle}, {_ranges(scores)}."
     alt += f" Strongest loadings: {carried}." if carried else ""
-    caption = f"Score of each patient on the severity axis (higher is worse), {size(len(scores))}; right, its strongest loadings."
+    counted = size(len(scores))
+    caption = (
+        f"Score of each patient (higher is worse), {counted}; right, the strongest loadings of the axis."
+    )
     with style():
         figure, axes = canvas(3.1, columns=2, width_ratios=[1, 0.9])
         _histogram(axes[0], scores, assigned)
@@ -284,22 +310,23 @@ def _ranges(scores: pd.Series) -> str:
 
 
 def _histogram(ax: Axes, scores: pd.Series, assigned: pd.Series) -> None:
-    edges = np.histogram_bin_edges(scores, bins=24)
-    groups = assigned.reindex(scores.index).fillna("")
+    edges = np.histogram_bin_edges(scores.to_numpy(float), bins=24)
+    groups = assigned.reindex(scores.index).fillna("").astype(str)
     names = sorted(set(groups))
-    stacks = [scores[groups == name] for name in names]
-    labels = [f"{term_name(name)}, {size(len(stack))}" if name else "all" for name, stack in zip(names, stacks, strict=True)]
-    bars = ax.hist(stacks, bins=edges, stacked=True, color=PALETTE[: len(names)], label=labels, edgecolor="white", linewidth=0.5)
-    for place, patches in enumerate(np.atleast_1d(np.array(bars[2], dtype=object))):
-        for patch in np.atleast_1d(np.array(patches, dtype=object)):
-            if hasattr(patch, "set_hatch") and place % 2:
-                patch.set_hatch("////")
+    below = np.zeros(len(edges) - 1)
+    for place, name in enumerate(names):
+        own = scores[groups == name].to_numpy(float)
+        counts = np.histogram(own, bins=edges)[0]
+        label = f"{term_name(name)}, {size(len(own))}" if name else "all"
+        look: dict[str, Any] = {"color": PALETTE[place], "edgecolor": "white", "linewidth": 0.5}
+        look["hatch"] = ("", "////", "....", "xxxx", "----")[place % 5]
+        ax.bar(edges[:-1], counts, width=np.diff(edges), bottom=below, align="edge", label=label, **look)
+        below = below + counts
     ax.set_title("Patients along the axis")
     ax.set_xlabel("severity score (higher is worse)")
     ax.set_ylabel("patients")
     if len(names) > 1:
         ax.legend(loc="upper right")
-    signed_ticks(ax)
 
 
 def _loadings(ax: Axes, strongest: pd.DataFrame) -> None:
@@ -307,103 +334,14 @@ def _loadings(ax: Axes, strongest: pd.DataFrame) -> None:
         ax.set_axis_off()
         return
     rows = [
-        ForestRow(sentence_case(term_name(str(row.term))), row.value, row.low, row.high)
-        for row in strongest.itertuples()
+        ForestRow(sentence_case(term_name(str(row["term"]))), row["value"], row["low"], row["high"])
+        for row in records(strongest)
     ]
     for place, row in enumerate(rows):
         ax.plot([0, row.value], [place, place], color="#9aa5b1", linewidth=1.2, zorder=1)
     forest(ax, rows)
     ax.set_title("Strongest loadings")
     ax.set_xlabel("loading")
-
-
-def outcome_drawing(estimates: pd.DataFrame, *, key: str, outcome: str, simulated: bool) -> Drawing | None:
-    """The difference in the outcome: adjusted, unadjusted, complete cases and with each centre left out.
-
-    Parameters
-    ----------
-    estimates : DataFrame
-        Estimate rows.
-    key : str
-        Prefix of the figure's key.
-    outcome : str
-        Outcome in words.
-    simulated : bool
-        Whether the data are simulated.
-    """
-    lines = _outcome_lines(estimates)
-    if not lines:
-        return None
-    title = f"Difference in {outcome}"
-    drawn = [line for line in lines if line.value == line.value]
-    alt = "; ".join(f"{line.label}: {interval(line.value, line.low, line.high)}" for line in drawn) + "."
-    unit = pick(estimates, analysis="outcome")["unit"].iloc[0]
-    _, shown = term_scale(outcome, unit)
-    caption = (
-        f"Estimates with 95 % intervals{', in ' + shown if shown else ''}; left of the dashed line is lower."
-        " Below the adjusted estimate, the same analysis in other ways (open markers)."
-    )
-    with style():
-        figure, (ax,) = canvas(0.27 * len(lines) + 1.0)
-        forest(ax, lines, heads=("Estimate (95 % interval)", "p", "n"))
-        ax.set_xlabel(f"difference in {outcome}" + (f" ({shown})" if shown else ""))
-        signed_ticks(ax)
-        svg = finish(figure, key=f"{key}-outcome", title=title, alt=alt, simulated=simulated)
-    return Drawing(f"{key}-outcome", title, caption, alt, svg)
-
-
-def _outcome_lines(estimates: pd.DataFrame) -> list[ForestRow]:
-    rows = pick(estimates, analysis="outcome")
-    wanted = rows[rows["term"].str.startswith("cluster") | (rows["group"] == "axis_adjusted")]
-    wanted = wanted[wanted["term"].str.contains("cluster|axis")]
-    lines = []
-    for place, row in enumerate(wanted.itertuples()):
-        name = _GROUP_NAMES.get(row.group, word(row.group))
-        head = "" if row.group == "axis_adjusted" else f"{sentence_case(term_name(row.term))}, "
-        lines.append(_line(row, sentence_case(head + name), INK, MARKERS[0], place == 0))
-    for left_out, colour, marker in (("centre", BLUE, "s"), ("device", GREEN, "D")):
-        for row in pick(estimates, analysis=f"leave_one_{left_out}_out", term="outcome").itertuples():
-            lines.append(_line(row, f"Without {left_out} {row.group}", colour, marker, False))
-    return lines
-
-
-def _line(row: object, label: str, colour: str, marker: str, filled: bool) -> ForestRow:
-    value, low, high, p, n = (float(getattr(row, name)) for name in ("value", "low", "high", "p", "n_subjects"))
-    if value != value:
-        return ForestRow(label, value, low, high, (f"absent: {word(str(row.absent))}", "", ""))  # type: ignore[attr-defined]
-    notes = (interval(value, low, high, decimals=2), p_cell(p), number(n, 0))
-    return ForestRow(label, value, low, high, notes, colour, marker, filled)
-
-
-def correlation_drawing(estimates: pd.DataFrame, *, key: str, simulated: bool) -> Drawing | None:
-    """Correlations of the severity axis with variables that did not build it.
-
-    Parameters
-    ----------
-    estimates : DataFrame
-        Estimate rows.
-    key : str
-        Prefix of the figure's key.
-    simulated : bool
-        Whether the data are simulated.
-    """
-    rows = pick(estimates, analysis="correlation", group="severity_axis")
-    if rows.empty:
-        rows = pick(estimates, analysis="correlation")
-    if rows.empty:
-        return None
-    lines = [_line(row, sentence_case(term_name(row.term)), INK, "o", True) for row in rows.itertuples()]
-    title = "The severity axis and the clinical state"
-    alt = "; ".join(f"{line.label}: r = {line.notes[0]}, n = {line.notes[2]}" for line in lines if line.notes[1]) + "."
-    with style():
-        figure, (ax,) = canvas(0.27 * len(lines) + 1.0)
-        forest(ax, lines, heads=("r (95 % interval)", "p", "n"))
-        ax.set_xlim(-1, 1)
-        ax.set_xlabel("correlation with the severity score")
-        signed_ticks(ax)
-        svg = finish(figure, key=f"{key}-correlation", title=title, alt=alt, simulated=simulated)
-    caption = "Correlation of the severity score with clinical variables that took no part in building it."
-    return Drawing(f"{key}-correlation", title, caption, alt, svg)
 
 
 def claimed_count(estimates: pd.DataFrame) -> float:

@@ -1,16 +1,18 @@
 """The progression study in the report: its findings in words, its figures and its tables."""
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
 import pandas as pd
 
 from myoproof.core.result import Result
-from myoproof.delivery.figures import Drawing
 from myoproof.delivery.flow import flow_drawing, flow_steps
 from myoproof.delivery.page import (
     Grid,
     Section,
+    Statement,
+    arranged,
     count_column,
     first,
     formatted_column,
@@ -18,16 +20,18 @@ from myoproof.delivery.page import (
     number_column,
     p_column,
     pick,
+    records,
     text_column,
 )
 from myoproof.delivery.phenotypes import remark
+from myoproof.delivery.progression_clinical import chosen_correlations, correlation_drawing, tempo_drawing
 from myoproof.delivery.progression_figures import (
+    best_p,
     change_drawing,
-    correlation_drawing,
+    count_range,
+    course_drawing,
     group_name,
     league_drawing,
-    tempo_drawing,
-    trajectories_drawing,
 )
 from myoproof.delivery.wording import (
     DASH,
@@ -35,15 +39,17 @@ from myoproof.delivery.wording import (
     number,
     p_text,
     percent,
+    reason,
     sentence_case,
-    series,
     size,
     term_name,
     term_scale,
     word,
 )
+from myoproof.vocabulary.lookup import words
 
-MAXIMUM_SENTENCES = 6
+MAXIMUM_STATEMENTS = 6
+FOLDED_ABOVE = 24
 
 
 def section(result: Result, *, key: str) -> Section:
@@ -62,44 +68,57 @@ def section(result: Result, *, key: str) -> Section:
         With findings for the summary.
     """
     estimates, simulated = result.estimates, result.simulated
-    terms = ordered_terms(result)
-    drawn: list[tuple[str, Drawing | None]] = [
-        ("cohort flow", flow_drawing(estimates, key=key, simulated=simulated)),
-        ("course", trajectories_drawing(estimates, result.predictions, key=key, terms=terms, simulated=simulated)),
+    terms, primary = ordered_terms(result), primary_terms(result)
+    drawn: dict[str, Any] = {"key": key, "simulated": simulated}
+    changes = [
+        (f"change in {term_name(measure)}", change_drawing(estimates, measure=measure, terms=terms, **drawn))
+        for measure in dict.fromkeys(term.split("/")[0] for term in _changed(estimates, terms))
     ]
-    for measure in dict.fromkeys(term.split("/")[0] for term in _changed(estimates, terms)):
-        change = change_drawing(estimates, key=key, measure=measure, terms=terms, simulated=simulated)
-        drawn.append((f"change in {term_name(measure)}", change))
-    drawn += [
-        ("responsiveness", league_drawing(estimates, key=key, simulated=simulated)),
-        ("correlations", correlation_drawing(estimates, key=key, simulated=simulated)),
-        ("fast and slow progressors", tempo_drawing(estimates, key=key, terms=terms, simulated=simulated)),
-    ]
-    parts: list[Drawing | Grid | str] = [drawing for _, drawing in drawn if drawing]
-    missing = [name for name, drawing in drawn if drawing is None]
-    if missing:
-        parts.append(f"Not shown, because the result holds no rows for it: {series(missing)}.")
-    return Section(
-        key=key,
-        title=result.study.title,
-        findings=tuple(findings(result)),
-        parts=(*parts, *tables(estimates, key=key)),
-        leading=True,
+    controls = flow_drawing(estimates, analysis="flow_control", title="Flow of the controls", **drawn)
+    parts = arranged(
+        [
+            *_flow(estimates),
+            ("cohort flow", flow_drawing(estimates, **drawn)),
+            *([controls] if controls else []),
+            *_changes(result),
+            ("course", course_drawing(estimates, result.predictions, terms=terms, **drawn)),
+            *changes,
+            *_best(estimates),
+            ("responsiveness", league_drawing(estimates, **drawn)),
+            *_correlations(estimates, primary),
+            ("correlations", correlation_drawing(estimates, terms=primary, **drawn)),
+            ("fast and slow progressors", tempo_drawing(estimates, terms=terms, **drawn)),
+            *tables(estimates, key=key),
+        ]
     )
+    return Section(key, result.study.title, parts, result.study.question)
 
 
-def ordered_terms(result: Result) -> list[str]:
-    """All terms with a change or a level, those of the primary family first.
+def primary_terms(result: Result) -> list[str]:
+    """The terms that the study names as its primary family.
 
     Parameters
     ----------
     result : Result
         Result of a progression study.
     """
-    primary = [term for name, terms in result.study.families.items() if name == "primary" for term in terms]
-    rest = pick(result.estimates, analysis=["change", "level", "srm"])["term"].tolist()
-    held = set(rest)
-    return list(dict.fromkeys([*(term for term in primary if term in held), *rest]))
+    return list(result.study.families.get("primary", []))
+
+
+def ordered_terms(result: Result) -> list[str]:
+    """All terms with a change or a level: the primary family first, then whole regions, then muscles.
+
+    Parameters
+    ----------
+    result : Result
+        Result of a progression study.
+    """
+    rows = pick(result.estimates, analysis=["change", "level", "srm"])
+    regions = {name for name, columns in words("sites").items() if columns["kind"] == "region"}
+    whole = [term for term in rows["term"] if [*term.split("/"), ""][1] in regions]
+    held = set(rows["term"])
+    first_ones = [term for term in primary_terms(result) if term in held]
+    return list(dict.fromkeys([*first_ones, *whole, *rows["term"]]))
 
 
 def _changed(estimates: pd.DataFrame, terms: list[str]) -> list[str]:
@@ -107,65 +126,45 @@ def _changed(estimates: pd.DataFrame, terms: list[str]) -> list[str]:
     return [term for term in terms if term in held]
 
 
-def findings(result: Result) -> list[str]:
-    """What the study found, one sentence or two a finding, every number from a row.
-
-    Parameters
-    ----------
-    result : Result
-        Result of a progression study.
-    """
-    estimates = result.estimates
-    told = [*_flow(estimates), *_changes(result), *_best(estimates), *_correlations(estimates)]
-    return [sentence for sentence in told if sentence]
-
-
-def _flow(estimates: pd.DataFrame) -> list[str]:
+def _flow(estimates: pd.DataFrame) -> list[Statement]:
     steps = flow_steps(estimates)
     if not steps:
         return []
-    first_step, last_step = steps[0], steps[-1]
-    return [f"Cohort: {first_step[0].lower()}, {size(first_step[1])}; {last_step[0].lower()}, {size(last_step[1])}."]
+    told = "; ".join(f"{step.label.lower()} {size(step.n)}" for step in (steps[0], *steps[-3:][1:]))
+    controls = flow_steps(estimates, analysis="flow_control")
+    beside = f" Controls: {controls[-1].label.lower()} {size(controls[-1].n)}." if controls else ""
+    return [Statement("Cohort", f"{sentence_case(told)}.{beside}")]
 
 
-def _changes(result: Result) -> list[str]:
-    estimates = result.estimates
-    primary = set(result.study.families.get("primary", []))
-    rows = pick(estimates, analysis="change", method="paired_t", group=["als", ""])
+def _changes(result: Result) -> list[Statement]:
+    estimates, primary = result.estimates, primary_terms(result)
+    rows = pick(estimates, analysis="change", method="paired_t")
+    rows = rows[rows["group"] != "control"]
     main = rows[rows["term"].isin(primary)] if primary else rows
-    told = [_change(row, estimates) for row in main.head(MAXIMUM_SENTENCES).itertuples()]
-    if len(main) > MAXIMUM_SENTENCES:
-        told.append(f"{len(main) - MAXIMUM_SENTENCES} more primary changes stand in the table.")
-    others = rows[~rows["term"].isin(primary)] if primary else rows.iloc[:0]
-    if not others.empty:
+    told = [_change(row, estimates) for row in records(main.head(MAXIMUM_STATEMENTS))]
+    others = rows[~rows["term"].isin(primary) & rows["value"].notna()] if primary else rows.iloc[:0]
+    if len(others):
         held = int((others["p_adjusted"] < 0.05).sum())
-        told.append(
-            f"Of {len(others)} exploratory changes, {held} have an adjusted p below .05"
-            f" ({_n_range(others['n_subjects'])})."
-        )
+        counted = count_range(others["n_subjects"].min(), others["n_subjects"].max())
+        text = f"{held} of {len(others)} have an adjusted p below .05 ({counted})."
+        told.append(Statement("Other changes", text))
     return told
 
 
-def _n_range(counts: pd.Series) -> str:
-    low, high = counts.min(), counts.max()
-    return size(low) if low == high or math.isnan(low) else f"{size(low)} to {int(high)}"
-
-
-def _change(row: Any, estimates: pd.DataFrame) -> str:
-    name = sentence_case(term_name(row.term))
-    who = f" in {group_name(row.group)}" if row.group else ""
-    if row.value != row.value:
-        return f"{name}{who}: no estimate ({term_name(row.absent)})."
-    scale, unit = term_scale(row.term, row.unit, change=True)
-    verb = "rose" if row.value > 0 else "fell"
-    shown = interval(abs(scale * row.value), *_turned(scale * row.low, scale * row.high, row.value), unit=unit)
-    adjusted = row.p_adjusted == row.p_adjusted
-    p = p_text(row.p_adjusted, symbol="adjusted p") if adjusted else p_text(row.p)
-    return f"{name}{who} {verb} by {shown}; {p}, {size(row.n_subjects)}.{_contrast(estimates, row.term)}"
-
-
-def _turned(low: float, high: float, sign: float) -> tuple[float, float]:
-    return (low, high) if sign > 0 else (-high, -low)
+def _change(row: Mapping[Any, Any], estimates: pd.DataFrame) -> Statement:
+    lead = sentence_case(term_name(row["term"]))
+    who = f" in {group_name(row['group'])}" if row["group"] else ""
+    if math.isnan(row["value"]):
+        return Statement(lead, f"No estimate of change{who}: {reason(row['absent'])}.")
+    scale, unit = term_scale(row["term"], row["unit"], change=True)
+    value, low, high = (scale * row[name] for name in ("value", "low", "high"))
+    shown = interval(value, low, high) if value > 0 else interval(-value, -high, -low)
+    p = p_text(best_p(row), symbol="p" if math.isnan(row["p_adjusted"]) else "adjusted p")
+    verb = "Rose" if value > 0 else "Fell"
+    text = (
+        f"{verb}{who} by {shown} {unit}; {p}, {size(row['n_subjects'])}.{_contrast(estimates, row['term'])}"
+    )
+    return Statement(lead, text)
 
 
 def _contrast(estimates: pd.DataFrame, term: str) -> str:
@@ -173,48 +172,51 @@ def _contrast(estimates: pd.DataFrame, term: str) -> str:
     if row is None or math.isnan(row["value"]):
         return ""
     scale, unit = term_scale(term, row["unit"], change=True)
-    shown = interval(scale * row["value"], scale * row["low"], scale * row["high"], unit=unit)
-    return f" ALS minus controls: {shown}."
+    shown = interval(scale * row["value"], scale * row["low"], scale * row["high"])
+    name = group_name(row["group"]) if row["group"] else "ALS − controls"
+    return f" {name}: {shown} {unit}."
 
 
-def _best(estimates: pd.DataFrame) -> list[str]:
+def _best(estimates: pd.DataFrame) -> list[Statement]:
     rows = pick(estimates, analysis="srm").dropna(subset=["value"])
-    rows = rows[rows["group"].isin(["", "als"])]
+    rows = rows[rows["group"] != "control"]
     if rows.empty:
         return []
     best = rows.sort_values("value", ascending=False, kind="stable").iloc[0]
     shown = interval(best["value"], best["low"], best["high"], decimals=2)
-    told = f"Most responsive measure: {term_name(best['term'])}, SRM {shown}, {size(best['n_subjects'])}"
+    told = f"{sentence_case(term_name(best['term']))}: SRM {shown}, {size(best['n_subjects'])}"
     arm = first(estimates, analysis="sample_size", term=best["term"], group="50%")
     if arm is not None and not math.isnan(arm["value"]):
-        reach = f" ({number(arm['low'], 0)} to {number(arm['high'], 0)})" if arm["low"] == arm["low"] else ""
-        told += f"; {number(arm['value'], 0)} patients per arm{reach} would show a 50 % slowing"
-    return [told + f".{_honest(estimates, best['term'])}"]
+        arms = interval(arm["value"], arm["low"], arm["high"], decimals=0)
+        told += f"; {arms} patients per arm would show a 50 % slowing"
+    return [Statement("Most responsive measure", f"{told}.{_honest(estimates, str(best['term']))}")]
 
 
 def _honest(estimates: pd.DataFrame, term: str) -> str:
-    rows = pick(estimates, analysis="selection", group="honest").dropna(subset=["value"])
-    share = first(pick(estimates, analysis="selection"), term=term)
-    told = ""
-    if share is not None and share["group"] != "honest" and share["value"] <= 1:
-        told += f" It is the best in {percent(share['value'])} of bootstrap samples."
-    for row in rows.itertuples():
-        if "srm" in f"{row.term} {row.method} {row.unit}".lower() or len(rows) == 1:
-            told += f" Judged out of bag, the measure so chosen has an SRM of {interval(row.value, row.low, row.high, decimals=2)}."
+    rows = pick(estimates, analysis="selection")
+    share = first(rows[rows["group"] != "honest"], term=term)
+    told = "" if share is None else f" It comes out best in {percent(share['value'])} of bootstrap samples."
+    honest = first(rows, group="honest", term="srm")
+    if honest is not None and not math.isnan(honest["value"]):
+        shown = interval(honest["value"], honest["low"], honest["high"], decimals=2)
+        told += f" A measure chosen so and judged out of bag has an SRM of {shown}"
+        arm = first(rows, group="honest", term="n per arm, 50% effect")
+        told += f" and needs {number(arm['value'], 0)} patients per arm." if arm is not None else "."
     return told
 
 
-def _correlations(estimates: pd.DataFrame) -> list[str]:
-    rows = pick(estimates, analysis="correlation").dropna(subset=["value"])
-    rows = pick(rows, method="pearson") if "pearson" in set(rows["method"]) else rows
+def _correlations(estimates: pd.DataFrame, primary: list[str]) -> list[Statement]:
+    rows = chosen_correlations(estimates, primary)
     if rows.empty:
         return []
     top = rows.reindex(rows["value"].abs().sort_values(ascending=False, kind="stable").index).head(3)
     told = [
-        f"{term_name(row.term)} with {term_name(row.group)} r = {interval(row.value, row.low, row.high, decimals=2)}, {size(row.n_subjects)}"
-        for row in top.itertuples()
+        f"{term_name(row['term'])} with {term_name(row['group'])} r ="
+        f" {interval(row['value'], row['low'], row['high'], decimals=2)}, {size(row['n_subjects'])}"
+        for row in records(top)
     ]
-    return [f"Strongest of {len(rows)} correlations of change: {'; '.join(told)}."]
+    of = f"Strongest of {len(rows)}{' with a primary measure' if primary else ''}"
+    return [Statement("Imaging change and clinical change", f"{of}: {'; '.join(told)}.")]
 
 
 def tables(estimates: pd.DataFrame, *, key: str) -> list[Grid]:
@@ -239,10 +241,10 @@ def tables(estimates: pd.DataFrame, *, key: str) -> list[Grid]:
 
 def _shown(rows: pd.DataFrame, *, change: bool) -> tuple[list[float], list[tuple[float, float]], list[str]]:
     values, bounds, units = [], [], []
-    for row in rows.itertuples():
-        scale, unit = term_scale(row.term, row.unit, change=change)
-        values.append(scale * row.value)
-        bounds.append((scale * row.low, scale * row.high))
+    for row in records(rows):
+        scale, unit = term_scale(row["term"], row["unit"], change=change)
+        values.append(scale * row["value"])
+        bounds.append((scale * row["low"], scale * row["high"]))
         units.append(unit)
     return values, bounds, units
 
@@ -252,9 +254,7 @@ def _change_table(estimates: pd.DataFrame, key: str) -> Grid | None:
     if rows.empty:
         return None
     values, bounds, units = _shown(rows, change=True)
-    kinds = [
-        f"{word(row.analysis)}{f' ({word(row.method)})' if row.method else ''}" for row in rows.itertuples()
-    ]
+    kinds = [f"{word(r['analysis'])} {_bracketed(r['method'])}".strip() for r in records(rows)]
     return Grid(
         f"{key}-changes",
         "Change from baseline, all analyses",
@@ -267,11 +267,15 @@ def _change_table(estimates: pd.DataFrame, key: str) -> Grid | None:
             p_column("p", rows["p"].tolist()),
             p_column("Adjusted p", rows["p_adjusted"].tolist()),
             count_column("n", rows["n_subjects"].tolist()),
-            text_column("Remark", [remark(row) for row in rows.to_dict("records")]),
+            text_column("Remark", [remark(row) for row in records(rows)]),
         ),
         rows,
-        folded=len(rows) > 24,
+        folded=len(rows) > FOLDED_ABOVE,
     )
+
+
+def _bracketed(method: str) -> str:
+    return f"({word(method)})" if method else ""
 
 
 def _league_table(estimates: pd.DataFrame, key: str) -> Grid | None:
@@ -279,7 +283,9 @@ def _league_table(estimates: pd.DataFrame, key: str) -> Grid | None:
     if rows.empty:
         return None
     arms = {
-        effect: pick(estimates, analysis="sample_size", group=effect).drop_duplicates("term").set_index("term")
+        effect: pick(estimates, analysis="sample_size", group=effect)
+        .drop_duplicates("term")
+        .set_index("term")
         for effect in ("50%", "25%")
     }
     chosen = pick(estimates, analysis="selection")
@@ -290,17 +296,21 @@ def _league_table(estimates: pd.DataFrame, key: str) -> Grid | None:
         (
             text_column("Measure and site", [sentence_case(term_name(name)) for name in rows["term"]]),
             text_column("Group", [group_name(name) for name in rows["group"]]),
-            interval_column("SRM (95 % interval)", rows["value"].tolist(), list(zip(rows["low"], rows["high"], strict=True))),
+            interval_column(
+                "SRM (95 % interval)",
+                rows["value"].tolist(),
+                list(zip(rows["low"], rows["high"], strict=True)),
+            ),
             *(
                 count_column(f"n per arm, {effect[:-1]} % effect", rows["term"].map(table["value"]).tolist())
                 for effect, table in arms.items()
             ),
             formatted_column("Best in bootstrap", rows["term"].map(share).tolist(), percent),
             count_column("n", rows["n_subjects"].tolist()),
-            text_column("Remark", [remark(row) for row in rows.to_dict("records")]),
+            text_column("Remark", [remark(row) for row in records(rows)]),
         ),
         pick(estimates, analysis=["srm", "sample_size", "selection"]),
-        folded=len(rows) > 40,
+        folded=len(rows) > FOLDED_ABOVE,
     )
 
 
@@ -321,12 +331,16 @@ def _anova_table(estimates: pd.DataFrame, key: str) -> Grid | None:
             count_column("n", rows["n_subjects"].tolist()),
         ),
         rows,
-        folded=len(rows) > 24,
+        folded=len(rows) > FOLDED_ABOVE,
     )
 
 
 def _anova_words(text: str) -> str:
-    return text.removeprefix("rm_anova_").replace("gg ", "Greenhouse–Geisser, ", 1).replace(",", ", ") if text else DASH
+    return (
+        text.removeprefix("rm_anova_").replace("gg ", "Greenhouse–Geisser, ", 1).replace(",", ", ")
+        if text
+        else DASH
+    )
 
 
 def _correlation_table(estimates: pd.DataFrame, key: str) -> Grid | None:
@@ -340,14 +354,16 @@ def _correlation_table(estimates: pd.DataFrame, key: str) -> Grid | None:
             text_column("Measure and site", [sentence_case(term_name(name)) for name in rows["term"]]),
             text_column("Clinical measure", [sentence_case(term_name(name)) for name in rows["group"]]),
             text_column("Method", [sentence_case(name) for name in rows["method"]]),
-            interval_column("r (95 % interval)", rows["value"].tolist(), list(zip(rows["low"], rows["high"], strict=True))),
+            interval_column(
+                "r (95 % interval)", rows["value"].tolist(), list(zip(rows["low"], rows["high"], strict=True))
+            ),
             p_column("p", rows["p"].tolist()),
             p_column("Adjusted p", rows["p_adjusted"].tolist()),
             count_column("n", rows["n_subjects"].tolist()),
-            text_column("Remark", [remark(row) for row in rows.to_dict("records")]),
+            text_column("Remark", [remark(row) for row in records(rows)]),
         ),
         rows,
-        folded=len(rows) > 24,
+        folded=len(rows) > FOLDED_ABOVE,
     )
 
 
@@ -366,7 +382,7 @@ def _level_table(estimates: pd.DataFrame, key: str) -> Grid | None:
             interval_column("Mean (95 % interval)", values, bounds),
             text_column("Unit", units),
             count_column("n", rows["n_subjects"].tolist()),
-            text_column("Remark", [remark(row) for row in rows.to_dict("records")]),
+            text_column("Remark", [remark(row) for row in records(rows)]),
         ),
         rows,
         folded=True,

@@ -1,6 +1,6 @@
-"""Figures of a progression study: trajectories, changes, the league of measures, correlations, tempo."""
+"""Figures of a progression study: courses, changes, the league of measures, correlations, tempo."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,20 +13,28 @@ from myoproof.delivery.figures import (
     INK,
     MUTED,
     PALETTE,
+    VERMILION,
     Drawing,
     ForestRow,
     canvas,
     finish,
     forest,
-    signed_ticks,
+    forest_height_in,
     style,
+    wrap,
 )
-from myoproof.delivery.page import first, pick
+from myoproof.delivery.page import (
+    first,
+    pick,
+    records,
+)
 from myoproof.delivery.wording import (
-    FRACTION_MEASURES,
+    DASH,
+    decimals_for,
     interval,
     number,
     p_cell,
+    reason,
     sentence_case,
     series,
     size,
@@ -34,9 +42,20 @@ from myoproof.delivery.wording import (
     term_scale,
     word,
 )
+from myoproof.vocabulary.lookup import words, worsening_sign
 
+DAYS_PER_MONTH = 365.25 / 12
 MAXIMUM_PANELS = 6
-MAXIMUM_LINES = 30
+MAXIMUM_LINES = 22
+_SHORT = {
+    "fat_fraction_signal": "fat fraction (signal)",
+    "functional_remaining_volume": "remaining volume",
+    "functional_remaining_area": "remaining area",
+    "cross_sectional_area": "area",
+    "knee_extension_strength": "knee extension",
+    "plantar_flexion_strength": "plantar flexion",
+    "grip_strength": "grip",
+}
 
 
 def group_name(name: str) -> str:
@@ -46,11 +65,37 @@ def group_name(name: str) -> str:
     ----------
     name : str
         Value of the column group.
+
+    Examples
+    --------
+    >>> group_name("als"), group_name("als - control")
+    ('ALS', 'ALS − controls')
     """
-    return {"als": "ALS", "control": "controls"}.get(name, word(name))
+    parts = [{"als": "ALS", "control": "controls"}.get(part, word(part)) for part in name.split(" - ")]
+    return " − ".join(parts)
 
 
-def trajectories_drawing(
+def short_name(term: str) -> str:
+    """A term for a narrow place: the measure shortened, the slice of maximal area not said.
+
+    Parameters
+    ----------
+    term : str
+        Feature name.
+
+    Examples
+    --------
+    >>> short_name("cross_sectional_area/thigh/both/maximum"), short_name("alsfrs_r/total/both")
+    ('area, thigh', 'ALSFRS-R')
+    """
+    kind, site = [*term.split("/"), ""][:2]
+    name = _SHORT.get(kind, term_name(kind))
+    if site in ("", "total") or kind.endswith("_strength"):
+        return name
+    return f"{name}, {term_name('/'.join(term.split('/')[:3]), measure=False)}"
+
+
+def course_drawing(
     estimates: pd.DataFrame, predictions: pd.DataFrame, *, key: str, terms: Sequence[str], simulated: bool
 ) -> Drawing | None:
     """Every subject's course with the mean of each group and its interval, one panel a term.
@@ -70,54 +115,56 @@ def trajectories_drawing(
     shown = [term for term in terms if term in set(levels["term"])][:MAXIMUM_PANELS]
     if not shown:
         return None
-    columns = min(3, len(shown))
+    columns = 2 if len(shown) in (2, 4) else min(3, len(shown))
     lines = -(-len(shown) // columns)
     title = "Course by group"
+    alt = " ".join(_course_alt(pick(levels, term=term), term) for term in shown)
     with style():
-        figure, axes = canvas(2.35 * lines + 0.35, rows=lines, columns=columns)
+        figure, axes = canvas(2.5 * lines + 0.35, rows=lines, columns=columns)
         for ax, term in zip(axes, shown, strict=False):
             _course(ax, pick(levels, term=term), pick(predictions, target=f"level:{term}"), term)
+            ax.set_title(wrap(sentence_case(short_name(term)), 28 if columns == 3 else 46))
         for ax in axes[len(shown) :]:
             ax.set_axis_off()
         handles, labels = axes[0].get_legend_handles_labels()
         figure.legend(handles, labels, loc="outside upper left", ncols=3, handlelength=2.6)
-        alt = " ".join(_course_alt(pick(levels, term=term), term) for term in shown)
         svg = finish(figure, key=f"{key}-course", title=title, alt=alt, simulated=simulated)
     counts = pick(levels, term=shown).groupby("group")["n_subjects"].agg(["min", "max"])
-    held = series([f"{group_name(str(g))} {_range(r['min'], r['max'])}" for g, r in counts.iterrows()])
+    held = series([f"{group_name(str(g))} {count_range(r['min'], r['max'])}" for g, r in counts.iterrows()])
     caption = f"Mean with 95 % interval by visit ({held}); thin lines are single subjects."
     return Drawing(f"{key}-course", title, caption, alt, svg)
 
 
-def _range(low: float, high: float) -> str:
+def count_range(low: float, high: float) -> str:
+    """A range of sample sizes, as ``n = 16 to 17``.
+
+    Parameters
+    ----------
+    low, high : float
+        Smallest and largest n.
+    """
     return size(low) if low == high else f"{size(low)} to {number(high, 0)}"
 
 
 def _course(ax: Axes, levels: pd.DataFrame, single: pd.DataFrame, term: str) -> None:
     scale, unit = term_scale(term, str(levels["unit"].iloc[0]))
-    for _, rows in single.dropna(subset=["value"]).sort_values("day").groupby("subject", sort=True):
+    for _, rows in single.dropna(subset=["value", "day"]).sort_values("day").groupby("subject", sort=True):
         known = GROUPS.get(str(rows["candidate"].iloc[0]))
-        ax.plot(rows["day"] / 30.4375, scale * rows["value"], color=known[0] if known else MUTED, alpha=0.28, linewidth=0.7)
-    for (name, rows), spare in zip(levels.sort_values("day").groupby("group", sort=True), PALETTE, strict=False):
+        thin: dict[str, Any] = {"color": known[0] if known else MUTED, "alpha": 0.28, "linewidth": 0.7}
+        ax.plot(rows["day"] / DAYS_PER_MONTH, scale * rows["value"], **thin)
+    groups = levels.sort_values("day").groupby("group", sort=True)
+    for (name, rows), spare in zip(groups, PALETTE, strict=False):
         colour, marker, line = GROUPS.get(str(name), (spare, "o", "-"))
-        months = rows["day"].to_numpy() / 30.4375
-        low, high = scale * rows["low"].to_numpy(), scale * rows["high"].to_numpy()
+        months = rows["day"].to_numpy(float) / DAYS_PER_MONTH
+        low, high = scale * rows["low"].to_numpy(float), scale * rows["high"].to_numpy(float)
         ax.fill_between(months, low, high, color=colour, alpha=0.2, linewidth=0)
-        ax.plot(months, scale * rows["value"], color=colour, marker=marker, linestyle=line, label=group_name(str(name)), linewidth=2)
-    ax.set_title(sentence_case(_short(term)))
+        thick: dict[str, Any] = {"color": colour, "marker": marker, "linestyle": line, "linewidth": 2}
+        ax.plot(months, scale * rows["value"], label=group_name(str(name)), **thick)
     ax.set_xlabel("months")
     ax.set_ylabel(unit)
-    ax.set_xticks(sorted({round(day / 30.4375) for day in levels["day"]}))
+    last = int(np.ceil(levels["day"].max() / DAYS_PER_MONTH / 6)) * 6
+    ax.set_xticks(range(0, last + 1, 6 if last <= 36 else 12))
     ax.grid(visible=True, axis="y")
-
-
-def _short(term: str) -> str:
-    kind = term.split("/")[0]
-    place = term_name(term, measure=False)
-    shown = {"fat_fraction_signal": "fat fraction (signal)", "functional_remaining_volume": "remaining volume"}
-    shown |= {"functional_remaining_area": "remaining area", "cross_sectional_area": "CSA"}
-    name = shown.get(kind, term_name(kind))
-    return f"{name}, {place}" if place != term_name(kind) else name
 
 
 def _course_alt(levels: pd.DataFrame, term: str) -> str:
@@ -133,12 +180,12 @@ def _course_alt(levels: pd.DataFrame, term: str) -> str:
 def change_drawing(
     estimates: pd.DataFrame, *, key: str, measure: str, terms: Sequence[str], simulated: bool
 ) -> Drawing | None:
-    """Change within groups and between them for every term of one measure.
+    """Change in the patients and, below it, in the controls, for every site of one measure.
 
     Parameters
     ----------
     estimates : DataFrame
-        Estimate rows: analyses ``change`` (paired t) and ``difference``.
+        Estimate rows of analysis ``change``, paired t.
     key : str
         Prefix of the figure's key.
     measure : str
@@ -150,39 +197,65 @@ def change_drawing(
     """
     wanted = [term for term in terms if term.split("/")[0] == measure]
     rows = pick(estimates, analysis="change", method="paired_t", term=wanted)
-    if rows.empty:
+    patients = rows[rows["group"] != "control"].drop_duplicates("term").set_index("term", drop=False)
+    patients = patients.reindex([term for term in wanted if term in patients.index]).head(MAXIMUM_LINES)
+    if not patients["value"].notna().any():
         return None
-    scale, unit = term_scale(measure, str(rows["unit"].iloc[0]), change=True)
-    lines: list[ForestRow] = []
-    for term in wanted:
-        for row in pick(rows, term=term).itertuples():
-            lines.append(_change_line(row, term, scale, group_name(row.group)))
-        for row in pick(estimates, analysis="difference", term=term).head(1).itertuples():
-            lines.append(_change_line(row, term, scale, "ALS − controls"))
-    lines = lines[:MAXIMUM_LINES]
+    scale, unit = term_scale(measure, str(patients["unit"].iloc[0]), change=True)
+    controls = rows[rows["group"] == "control"].drop_duplicates("term").set_index("term")
+    known = patients[["value", "low", "high"]].to_numpy(float) * scale
+    places = decimals_for(*known[np.isfinite(known)])
+    lines = [_change_line(row, scale, places) for row in records(patients)]
     title = f"Change in {term_name(measure)}"
-    alt = "; ".join(f"{line.label}: {line.notes[0]}, adjusted p {line.notes[1]}, n {line.notes[2]}" for line in lines) + f" ({unit})."
-    worse = "higher is worse" if measure in (*FRACTION_MEASURES, "muscle_t2", "echogenicity") else "lower is worse"
-    caption = f"Last visit minus baseline in {unit} with 95 % intervals; {worse}. Squares: controls; open diamonds: ALS minus controls."
+    alt = "; ".join(f"{line.label}: {line.notes[0]}, n {line.notes[2]}" for line in lines) + f" ({unit})."
+    left_out = len(set(wanted) & set(rows["term"])) - len(lines)
     with style():
-        figure, (ax,) = canvas(0.25 * len(lines) + 1.0)
-        forest(ax, lines, heads=("Change (95 % interval)", "adj. p", "n"))
+        figure, (ax,) = canvas(forest_height_in(lines) + 0.1 * len(lines))
+        forest(ax, lines, heads=("Change in ALS (95 % interval)", "adj. p", "n"))
+        for place, line in enumerate(patients.index):
+            if line in controls.index:
+                _below(ax, place + 0.3, scale * controls.loc[line, ["value", "low", "high"]].to_numpy(float))
         ax.set_xlabel(f"change ({unit})")
-        signed_ticks(ax)
         svg = finish(figure, key=f"{key}-change-{measure}", title=title, alt=alt, simulated=simulated)
+    caption = _change_caption(measure, unit, controls) + (
+        f" {left_out} more sites are in the table only." if left_out else ""
+    )
     return Drawing(f"{key}-change-{measure}", title, caption, alt, svg)
 
 
-def _change_line(row: Any, term: str, scale: float, group: str) -> ForestRow:
-    label = f"{sentence_case(term_name(term, measure=False))}, {group}"
-    if row.value != row.value:
-        return ForestRow(label, row.value, row.low, row.high, (f"absent: {word(row.absent)}", "", ""))
-    value, low, high = scale * row.value, scale * row.low, scale * row.high
-    shown = row.p_adjusted if row.p_adjusted == row.p_adjusted else row.p
-    notes = (interval(value, low, high), p_cell(shown), number(row.n_subjects, 0))
-    colour, marker, _ = GROUPS.get(row.group, (INK, "D", "-"))
-    contrast = row.analysis == "difference"
-    return ForestRow(label, value, low, high, notes, INK if contrast else colour, "D" if contrast else marker, not contrast)
+def _change_caption(measure: str, unit: str, controls: pd.DataFrame) -> str:
+    known = measure in words("measures")
+    worse = f"; {'higher' if worsening_sign(measure) > 0 else 'lower'} is worse" if known else ""
+    held = controls.dropna(subset=["value"])["n_subjects"]
+    beside = f" Squares: controls, {count_range(held.min(), held.max())}." if len(held) else ""
+    return f"Last visit minus baseline in {unit} with 95 % intervals{worse}. Circles: ALS.{beside}"
+
+
+def _change_line(row: Mapping[Any, Any], scale: float, places: int) -> ForestRow:
+    label = sentence_case(term_name("/".join(row["term"].split("/")[:3]), measure=False))
+    value, low, high = (scale * row[name] for name in ("value", "low", "high"))
+    if np.isnan(value):
+        return ForestRow(label, value, low, high, (f"absent: {reason(row['absent'])}", "", ""))
+    notes = (interval(value, low, high, decimals=places), p_cell(best_p(row)), number(row["n_subjects"], 0))
+    return ForestRow(label, value, low, high, notes, VERMILION, "o")
+
+
+def _below(ax: Axes, y: float, values: np.ndarray[Any, np.dtype[np.float64]]) -> None:
+    value, low, high = values
+    ax.plot([low, high], [y, y], color=BLUE, linewidth=1.2, linestyle="--")
+    ax.plot(value, y, color=BLUE, marker="s", markersize=4.5)
+
+
+def best_p(row: Mapping[Any, Any]) -> float:
+    """The adjusted p of a row, or the plain one where none was adjusted.
+
+    Parameters
+    ----------
+    row : mapping
+        Estimate row.
+    """
+    adjusted = float(row["p_adjusted"])
+    return float(row["p"]) if np.isnan(adjusted) else adjusted
 
 
 def league_drawing(estimates: pd.DataFrame, *, key: str, simulated: bool) -> Drawing | None:
@@ -198,116 +271,44 @@ def league_drawing(estimates: pd.DataFrame, *, key: str, simulated: bool) -> Dra
         Whether the data are simulated.
     """
     rows = pick(estimates, analysis="srm").dropna(subset=["value"])
-    rows = rows[rows["group"].isin(["", "als"])].sort_values("value", ascending=False, kind="stable")
+    rows = rows[rows["group"] != "control"].sort_values("value", ascending=False, kind="stable")
     if rows.empty:
         return None
-    left_out = max(len(rows) - MAXIMUM_LINES, 0)
-    lines = [_league_line(row, estimates) for row in rows.head(MAXIMUM_LINES).itertuples()]
+    shown = rows[(np.arange(len(rows)) < MAXIMUM_LINES) | (rows["flags"] == "clinical")]
+    lines = [_league_line(row, estimates) for row in records(shown)]
     title = "Responsiveness of the measures"
-    alt = "; ".join(f"{line.label}: SRM {line.notes[0]}, {line.notes[1]} per arm for a 50 % effect" for line in lines[:8]) + "."
-    caption = (
-        f"Standardised response mean (mean change / SD of change, worsening positive) with 95 % bootstrap interval, "
-        f"{_range(rows['n_subjects'].min(), rows['n_subjects'].max())}; right, patients per arm for a trial to show "
-        "a 50 % and a 25 % slowing." + (f" The {left_out} least responsive are in the table only." if left_out else "")
-    )
+    told = [f"{line.label}: SRM {line.notes[0]}, {line.notes[1]} per arm for a 50 % effect" for line in lines]
+    alt = "; ".join(told[:8]) + "."
     with style():
-        figure, (ax,) = canvas(0.25 * len(lines) + 1.05)
+        figure, (ax,) = canvas(forest_height_in(lines))
         forest(ax, lines, heads=("SRM (95 % interval)", "50 %", "25 %", "n"))
-        ax.set_xlabel("standardised response mean")
-        signed_ticks(ax)
+        ax.set_xlabel("standardised response mean (worsening positive)")
         svg = finish(figure, key=f"{key}-league", title=title, alt=alt, simulated=simulated)
-    return Drawing(f"{key}-league", title, caption, alt, svg)
+    return Drawing(f"{key}-league", title, _league_caption(rows, len(rows) - len(shown)), alt, svg)
 
 
-def _league_line(row: Any, estimates: pd.DataFrame) -> ForestRow:
+def _league_caption(rows: pd.DataFrame, left_out: int) -> str:
+    clinical = " Open circles: clinical measures." if (rows["flags"] == "clinical").any() else ""
+    more = f" {left_out} less responsive measures are in the table only." if left_out else ""
+    return (
+        "Standardised response mean (mean change / SD of change) with 95 % bootstrap interval,"
+        f" {count_range(rows['n_subjects'].min(), rows['n_subjects'].max())}; right, patients per arm that a"
+        f" trial needs to show a slowing by 50 % or 25 %.{clinical}{more} The top of a ranking is flattered by"
+        " chance; see the out-of-bag value in the text."
+    )
+
+
+def _league_line(row: Mapping[Any, Any], estimates: pd.DataFrame) -> ForestRow:
     arms = []
     for effect in ("50%", "25%"):
-        found = first(estimates, analysis="sample_size", term=row.term, group=effect)
-        arms.append("–" if found is None else number(float(found["value"]), 0))
-    notes = (interval(row.value, row.low, row.high, decimals=2), *arms, number(row.n_subjects, 0))
-    return ForestRow(sentence_case(_short(row.term)), row.value, row.low, row.high, notes, BLUE, "o")
-
-
-def correlation_drawing(estimates: pd.DataFrame, *, key: str, simulated: bool) -> Drawing | None:
-    """Correlation of imaging change with clinical change.
-
-    Parameters
-    ----------
-    estimates : DataFrame
-        Estimate rows of analysis ``correlation``; Pearson where both methods are given.
-    key : str
-        Prefix of the figure's key.
-    simulated : bool
-        Whether the data are simulated.
-    """
-    rows = pick(estimates, analysis="correlation").dropna(subset=["value"])
-    if rows.empty:
-        return None
-    method = "pearson" if "pearson" in set(rows["method"]) else str(rows["method"].iloc[0])
-    rows = pick(rows, method=method)
-    rows = rows.reindex(rows["value"].abs().sort_values(ascending=False, kind="stable").index).head(MAXIMUM_LINES)
-    lines = [
-        ForestRow(
-            f"{sentence_case(_short(row.term))} ~ {_short(row.group)}",
-            row.value, row.low, row.high,
-            (interval(row.value, row.low, row.high, decimals=2), p_cell(row.p_adjusted if row.p_adjusted == row.p_adjusted else row.p), number(row.n_subjects, 0)),
-        )
-        for row in rows.itertuples()
-    ]  # fmt: skip
-    title = "Imaging change and clinical change"
-    alt = "; ".join(f"{line.label}: r = {line.notes[0]}, n {line.notes[2]}" for line in lines[:8]) + "."
-    caption = f"Correlation ({sentence_case(method)}) of change in imaging with change in the clinical measure, strongest first."
-    with style():
-        figure, (ax,) = canvas(0.25 * len(lines) + 1.0)
-        forest(ax, lines, heads=("r (95 % interval)", "adj. p", "n"))
-        ax.set_xlim(-1.02, 1.02)
-        ax.set_xlabel("correlation")
-        signed_ticks(ax)
-        svg = finish(figure, key=f"{key}-correlation", title=title, alt=alt, simulated=simulated)
-    return Drawing(f"{key}-correlation", title, caption, alt, svg)
-
-
-def tempo_drawing(estimates: pd.DataFrame, *, key: str, terms: Sequence[str], simulated: bool) -> Drawing | None:
-    """Difference in change between fast and slow progressors, each in its own SD-free unit.
-
-    Parameters
-    ----------
-    estimates : DataFrame
-        Estimate rows of analysis ``fast_slow``.
-    key : str
-        Prefix of the figure's key.
-    terms : sequence of str
-        Terms to show, in order.
-    simulated : bool
-        Whether the data are simulated.
-    """
-    rows = pick(estimates, analysis="fast_slow", term=list(terms)).dropna(subset=["value"]).head(MAXIMUM_LINES)
-    if rows.empty:
-        return None
-    lines = []
-    for row in rows.itertuples():
-        scale, unit = term_scale(row.term, row.unit, change=True)
-        width = max(abs(row.low), abs(row.high), abs(row.value)) or 1.0
-        notes = (interval(scale * row.value, scale * row.low, scale * row.high, unit=unit), p_cell(row.p), number(row.n_subjects, 0))
-        lines.append(ForestRow(sentence_case(_short(row.term)), row.value / width, row.low / width, row.high / width, notes))
-    title = "Fast and slow progressors"
-    alt = "; ".join(f"{line.label}: {line.notes[0]}, n {line.notes[2]}" for line in lines) + "."
-    caption = "Change in fast minus change in slow progressors with 95 % intervals; each line on its own scale, its numbers beside it."
-    with style():
-        figure, (ax,) = canvas(0.25 * len(lines) + 1.0)
-        forest(ax, lines, heads=("Fast − slow (95 % interval)", "p", "n"))
-        ax.set_xlim(-1.05, 1.05)
-        ax.set_xticks([0], ["no difference"])
-        svg = finish(figure, key=f"{key}-tempo", title=title, alt=alt, simulated=simulated)
-    return Drawing(f"{key}-tempo", title, caption, alt, svg)
-
-
-def has_values(rows: pd.DataFrame) -> bool:
-    """Whether any row holds a finite value.
-
-    Parameters
-    ----------
-    rows : DataFrame
-        Estimate rows.
-    """
-    return bool(np.isfinite(rows["value"]).any())
+        found = first(estimates, analysis="sample_size", term=row["term"], group=effect)
+        arms.append(DASH if found is None else number(float(found["value"]), 0))
+    notes = (
+        interval(row["value"], row["low"], row["high"], decimals=2),
+        *arms,
+        number(row["n_subjects"], 0),
+    )
+    clinical = row["flags"] == "clinical"
+    label = sentence_case(short_name(row["term"]))
+    bounds = row["value"], row["low"], row["high"]
+    return ForestRow(label, *bounds, notes, INK if clinical else BLUE, "o", not clinical)

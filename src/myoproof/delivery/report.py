@@ -13,22 +13,12 @@ from markupsafe import Markup
 
 from myoproof import __version__
 from myoproof.core.atomic import atomic_folder, atomic_path
-from myoproof.core.evidence import EVIDENCE, evidence_frame
+from myoproof.core.evidence import evidence_frame
 from myoproof.core.result import Result
 from myoproof.delivery import agreement, methods, phenotypes, progression
-from myoproof.delivery.flow import flow_drawing
-from myoproof.delivery.page import (
-    Drawing,
-    Grid,
-    Section,
-    count_column,
-    interval_column,
-    number_column,
-    p_column,
-    text_column,
-    verdict_column,
-)
-from myoproof.delivery.wording import sentence_case, series, size, term_name, word
+from myoproof.delivery.figures import Drawing
+from myoproof.delivery.page import Grid, Section, Statement
+from myoproof.delivery.sections import evidence_section, provenance_section, rows_section
 from myoproof.errors import InvalidInput, NotReadable, NotWritable
 
 SECTIONS = {"phenotypes": phenotypes.section, "progression": progression.section}
@@ -137,9 +127,11 @@ def write_bundle(report: Report, folder: Path) -> Path:
         for room in ("figures", "tables"):
             (temporary / room).mkdir()
         for section in sections:
-            for drawing in section.drawings():
-                (temporary / "figures" / f"{drawing.key}.svg").write_text(drawing.svg + "\n", encoding="utf-8")
-            for grid in section.grids():
+            for drawing in section.drawings:
+                (temporary / "figures" / f"{drawing.key}.svg").write_text(
+                    drawing.svg + "\n", encoding="utf-8"
+                )
+            for grid in section.grids:
                 (temporary / "tables" / f"{grid.key}.csv").write_text(grid.csv, encoding="utf-8")
     return folder / "report.html"
 
@@ -169,7 +161,9 @@ def render(report: Report) -> str:
         sections=sections,
         studies=[(result.study, methods.methods(result.study, software)) for result in report.results],
         limitations=methods.limitations(report.results, evidence, simulated=report.simulated),
-        sources=[(result.study, methods.study_toml(result.study), result.provenance) for result in report.results],
+        sources=[
+            (result.study, methods.study_toml(result.study), result.provenance) for result in report.results
+        ],
         version=__version__,
     )
 
@@ -211,129 +205,6 @@ def _current(report: Report) -> dict[str, str]:
     return {**{result.study.name: result.study.digest for result in report.results}, **report.current}
 
 
-def rows_section(result: Result, *, key: str) -> Section:
-    """The part of the report on a study of a kind that has no page of its own: its rows as a table.
-
-    Parameters
-    ----------
-    result : Result
-        Any result.
-    key : str
-        Anchor and prefix of all keys.
-    """
-    rows = result.estimates
-    bounds = list(zip(rows["low"], rows["high"], strict=True))
-    grid = Grid(
-        f"{key}-estimates",
-        f"All estimates ({size(len(rows), 'rows')})",
-        (
-            text_column("Analysis", [sentence_case(word(name)) for name in rows["analysis"]]),
-            text_column("Term", [sentence_case(term_name(name)) for name in rows["term"]]),
-            text_column("Group", [word(name) for name in rows["group"]]),
-            interval_column("Estimate (interval)", rows["value"].tolist(), bounds),
-            text_column("Unit", rows["unit"].tolist()),
-            p_column("p", rows["p"].tolist()),
-            count_column("n", rows["n_subjects"].tolist()),
-            text_column("Remark", [phenotypes.remark(row) for row in rows.to_dict("records")]),
-        ),
-        rows,
-    )
-    drawing = flow_drawing(rows, key=key, simulated=result.simulated)
-    parts: tuple[Drawing | Grid, ...] = (drawing, grid) if drawing else (grid,)
-    return Section(key, result.study.title, parts=parts)
-
-
-def evidence_section(evidence: pd.DataFrame, current: Mapping[str, str]) -> Section:
-    """The evidence rows with their verdicts, stale ones marked.
-
-    Parameters
-    ----------
-    evidence : DataFrame
-        Evidence rows.
-    current : mapping
-        Method or study -> current version or digest.
-    """
-    stale = [is_stale(about, current) for about in evidence["about"]]
-    bounds = list(zip(evidence["low"], evidence["high"], strict=True))
-    grid = Grid(
-        "evidence-rows",
-        "How well the methods and claims hold",
-        (
-            text_column("About", evidence["about"].tolist()),
-            text_column("Metric", [_metric(row) for row in evidence.itertuples()]),
-            interval_column("Value (interval)", evidence["value"].tolist(), bounds),
-            text_column("Criterion", evidence["criterion"].tolist()),
-            verdict_column("Verdict", evidence["verdict"].tolist()),
-            text_column("State", ["stale: made with another version" if old else "current" for old in stale]),
-            count_column("n", evidence["n"].tolist()),
-            text_column("Population", evidence["population"].tolist()),
-            text_column("Reference", evidence["reference"].tolist()),
-            text_column("Date", evidence["date"].tolist()),
-            text_column("Version", evidence["version"].tolist()),
-        ),
-        evidence,
-    )
-    return Section("evidence", "Evidence", tuple(_verdicts(evidence, stale)), (grid,), leading=True)
-
-
-def _metric(row: Any) -> str:
-    return sentence_case(f"{word(row.kind)}: {word(row.metric)}" if row.kind else word(row.metric))
-
-
-def is_stale(about: str, current: Mapping[str, str]) -> bool:
-    """Whether evidence speaks of a version that is no longer the current one.
-
-    Parameters
-    ----------
-    about : str
-        ``method@version`` or ``study@digest``.
-    current : mapping
-        Name -> current version or digest; names it does not hold are not judged.
-
-    Examples
-    --------
-    >>> is_stale("dixon@1", {"dixon": "2"}), is_stale("dixon@2", {"dixon": "2"}), is_stale("t2@1", {})
-    (True, False, False)
-    """
-    name, _, version = about.partition("@")
-    return name in current and bool(version) and str(current[name]) != version
-
-
-def _verdicts(evidence: pd.DataFrame, stale: Sequence[bool]) -> list[str]:
-    counts = evidence["verdict"].value_counts()
-    words = {"pass": "pass", "fail": "fail", "inconclusive": "are inconclusive", "": "only describe"}
-    told = [f"{int(counts[name])} {text}" for name, text in words.items() if counts.get(name, 0)]
-    sentences = [f"Of {len(evidence)} evidence rows, {series(told)}."]
-    failed = evidence[evidence["verdict"] == "fail"]
-    if len(failed):
-        named = series([f"{row.about} {word(row.metric)}" for row in failed.itertuples()])
-        sentences.append(f"Failed: {named}.")
-    if any(stale):
-        sentences.append(f"{sum(stale)} evidence rows are stale: they were made with another version than is used here.")
-    return sentences
-
-
-def provenance_section(records: Sequence[Mapping[str, Any]]) -> Section:
-    """What was done, with which inputs, as ids that can be traced.
-
-    Parameters
-    ----------
-    records : sequence of mapping
-        One an act; any keys.
-    """
-    rows = pd.DataFrame([{str(k): _flat(v) for k, v in record.items()} for record in records]).fillna("")
-    columns = tuple(text_column(sentence_case(word(str(name))), rows[name].astype(str).tolist()) for name in rows)
-    return Section("provenance-rows", "Provenance", parts=(Grid("provenance", "Acts and their inputs", columns, rows),))
-
-
-def _flat(value: Any) -> str:
-    if isinstance(value, Mapping):
-        return ", ".join(f"{name} {_flat(item)}" for name, item in value.items())
-    if isinstance(value, list | tuple | set):
-        return ", ".join(_flat(item) for item in value)
-    return "" if value is None else str(value)
-
-
 def image_uri(image: str | Path) -> str:
     """An image as a ``data:`` address; scripts and links within an SVG are dead there.
 
@@ -359,7 +230,9 @@ def image_uri(image: str | Path) -> str:
     else:
         content = image.encode()
     if kind == "image/svg+xml" and b"<svg" not in content:
-        raise InvalidInput("an image of the report is no SVG", where=str(image)[:60], mend="give SVG text or a file")
+        raise InvalidInput(
+            "an image of the report is no SVG", where=str(image)[:60], mend="give SVG text or a file"
+        )
     return f"data:{kind};base64,{base64.b64encode(content).decode()}"
 
 
@@ -372,10 +245,8 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     environment.filters["image_uri"] = image_uri
-    environment.filters["svg"] = lambda drawing: Markup(re.sub(r"\s*\n\s*", "\n", drawing.svg))  # noqa: S704
+    environment.filters["svg"] = lambda drawing: Markup(re.sub(r"\s*\n\s*", "\n", drawing.svg))
     environment.tests["drawing"] = lambda part: isinstance(part, Drawing)
+    environment.tests["statement"] = lambda part: isinstance(part, Statement)
     environment.tests["grid"] = lambda part: isinstance(part, Grid)
     return environment
-
-
-__all__ = ["EVIDENCE", "Report", "compose", "render", "write", "write_bundle"]

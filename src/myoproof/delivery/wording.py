@@ -19,7 +19,6 @@ _UNITS = {
     "{score}": "points",
     "{grey}": "grey levels",
     "a": "years",
-    "1/a": "per year",
 }
 _WORDS = {
     "alsfrs_r": "ALSFRS-R",
@@ -31,7 +30,7 @@ _WORDS = {
     "srm": "SRM",
     "ari": "ARI",
     "icc": "ICC",
-    "n": "n",
+    "age_years": "age",
 }
 _NUMERALS = ("No", "One", "Two", "Three", "Four", "Five", "Six", "Seven", "Eight", "Nine", "Ten")
 FRACTION_MEASURES = ("fat_fraction", "fat_fraction_signal")
@@ -148,7 +147,7 @@ def p_cell(p: float) -> str:
 
 
 def p_text(p: float, *, symbol: str = "p") -> str:
-    """A probability in running text.
+    r"""A probability in running text.
 
     Parameters
     ----------
@@ -160,16 +159,16 @@ def p_text(p: float, *, symbol: str = "p") -> str:
     Examples
     --------
     >>> p_text(0.00002), p_text(0.0123), p_text(float("nan"))
-    ('p < .001', 'p = .012', 'p not given')
+    ('p\xa0<\xa0.001', 'p\xa0=\xa0.012', 'p not given')
     """
     if math.isnan(p):
         return f"{symbol} not given"
-    cell = p_cell(p)
-    return f"{symbol} {cell}" if cell[0] in "<>" else f"{symbol} = {cell}"
+    cell = p_cell(p).replace(" ", NO_BREAK)
+    return f"{symbol}{NO_BREAK}{cell}" if cell[0] in "<>" else f"{symbol}{NO_BREAK}={NO_BREAK}{cell}"
 
 
 def percent(fraction: float, decimals: int = 0) -> str:
-    """A fraction as per cent.
+    r"""A fraction as per cent.
 
     Parameters
     ----------
@@ -187,7 +186,7 @@ def percent(fraction: float, decimals: int = 0) -> str:
 
 
 def size(n: float, noun: str = "") -> str:
-    """A sample size as ``n = 17``, or with a noun ``n = 17 patients``.
+    """A sample size as ``n = 17`` (kept on one line), or with a noun ``n = 17 patients``.
 
     Parameters
     ----------
@@ -199,7 +198,7 @@ def size(n: float, noun: str = "") -> str:
     if math.isnan(n):
         return "n not recorded"
     tail = f" {noun}" if noun else ""
-    return f"n = {int(n):,}{tail}"
+    return f"n{NO_BREAK}={NO_BREAK}{int(n):,}{tail}"
 
 
 def numeral(n: float) -> str:
@@ -249,6 +248,22 @@ def sentence_case(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
+def reason(name: str) -> str:
+    """Why something is absent, in words.
+
+    Parameters
+    ----------
+    name : str
+        A word of the vocabulary of absence, or free text.
+
+    Examples
+    --------
+    >>> reason("insufficient_data")
+    'too few observations for this estimate'
+    """
+    return label("absent", name)
+
+
 def word(name: str) -> str:
     """A name of the tables as words: underscores opened, abbreviations in their usual form.
 
@@ -288,6 +303,7 @@ def term_name(term: str, *, measure: bool = True) -> str:
     """
     if "/" not in term:
         named = label("measures", term) if term in words("measures") else word(term)
+        named = re.sub(r"^k=(\d+)$", r"k = \1", named)
         return re.sub(r"\b(cluster)-(\d)", r"\1 \2", named).replace(" - ", f" {MINUS} ")
     kind, site, side, at = [*term.split("/"), "", "", ""][:4]
     sided = side if side in ("left", "right") else ""
@@ -317,14 +333,15 @@ def term_scale(term: str, code: str = "", *, change: bool = False) -> tuple[floa
     --------
     >>> term_scale("fat_fraction/thigh/both", "1"), term_scale("fat_fraction/thigh/both", "1", change=True)
     ((100.0, '%'), (100.0, 'percentage points'))
-    >>> term_scale("volume/thigh/both", "mL")
-    (1.0, 'mL')
+    >>> term_scale("volume/thigh/both", "mL"), term_scale("fat_fraction/thigh/both", "1/a", change=True)
+    ((1.0, 'mL'), (100.0, 'percentage points per year'))
     """
-    kind = term.split("/")[0]
-    stored = code or measure_unit(kind)
+    kind = term.split("/", maxsplit=1)[0]
+    stored, _, per = (code or measure_unit(kind)).partition("/")
+    rate = f" per {_UNITS.get(per, per).removesuffix('s')}" if per else ""
     if kind in FRACTION_MEASURES and stored == "1":
-        return 100.0, "percentage points" if change else "%"
-    return 1.0, unit_text(stored)
+        return 100.0, ("percentage points" if change else "%") + rate
+    return 1.0, (unit_text(stored) + rate).strip()
 
 
 def measure_unit(measure: str) -> str:

@@ -1,0 +1,133 @@
+"""Figures of a phenotype study against the clinic: the outcome by group, correlates of the axis."""
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+
+from myoproof.delivery.figures import (
+    BLUE,
+    GREEN,
+    INK,
+    Drawing,
+    ForestRow,
+    canvas,
+    finish,
+    forest,
+    forest_height_in,
+    style,
+)
+from myoproof.delivery.page import (
+    pick,
+    records,
+)
+from myoproof.delivery.wording import (
+    interval,
+    number,
+    p_cell,
+    reason,
+    sentence_case,
+    term_name,
+    term_scale,
+    word,
+)
+
+_GROUP_NAMES = {
+    "adjusted": "adjusted",
+    "unadjusted": "unadjusted",
+    "axis_adjusted": "severity axis, per SD, adjusted",
+    "complete_cases": "complete cases, adjusted",
+}
+
+
+def outcome_drawing(estimates: pd.DataFrame, *, key: str, outcome: str, simulated: bool) -> Drawing | None:
+    """The difference in the outcome: adjusted, unadjusted, complete cases and with each centre left out.
+
+    Parameters
+    ----------
+    estimates : DataFrame
+        Estimate rows.
+    key : str
+        Prefix of the figure's key.
+    outcome : str
+        Outcome in words.
+    simulated : bool
+        Whether the data are simulated.
+    """
+    lines = _outcome_lines(estimates)
+    if not lines:
+        return None
+    title = f"Difference in {outcome}"
+    drawn = [line for line in lines if line.value == line.value]
+    alt = "; ".join(f"{line.label}: {interval(line.value, line.low, line.high)}" for line in drawn) + "."
+    unit = pick(estimates, analysis="outcome")["unit"].iloc[0]
+    _, shown = term_scale(outcome, unit)
+    caption = (
+        f"Estimates with 95 % intervals{', in ' + shown if shown else ''}; left of the dashed line is lower."
+        " Below the adjusted estimate, the same analysis in other ways (open markers)."
+    )
+    with style():
+        figure, (ax,) = canvas(forest_height_in(lines))
+        forest(ax, lines, heads=("Estimate (95 % interval)", "p", "n"))
+        ax.set_xlabel(f"difference in {outcome}" + (f" ({shown})" if shown else ""))
+        svg = finish(figure, key=f"{key}-outcome", title=title, alt=alt, simulated=simulated)
+    return Drawing(f"{key}-outcome", title, caption, alt, svg)
+
+
+def _outcome_lines(estimates: pd.DataFrame) -> list[ForestRow]:
+    rows = pick(estimates, analysis="outcome")
+    wanted = rows[rows["term"].str.startswith("cluster") | (rows["group"] == "axis_adjusted")]
+    wanted = wanted[wanted["term"].str.contains("cluster|axis")]
+    lines = []
+    for place, row in enumerate(records(wanted)):
+        name = _GROUP_NAMES.get(row["group"], word(row["group"]))
+        head = "" if row["group"] == "axis_adjusted" else f"{sentence_case(term_name(row['term']))}, "
+        lines.append(_line(row, sentence_case(head + name), INK, "o", place == 0))
+    for left_out, colour, marker in (("centre", BLUE, "s"), ("device", GREEN, "D")):
+        for row in records(pick(estimates, analysis=f"leave_one_{left_out}_out", term="outcome")):
+            lines.append(_line(row, f"Without {left_out} {row['group']}", colour, marker, False))
+    return lines
+
+
+def _line(row: Mapping[str, Any], label: str, colour: str, marker: str, filled: bool) -> ForestRow:
+    value, low, high, p, n = (float(row[name]) for name in ("value", "low", "high", "p", "n_subjects"))
+    if math.isnan(value):
+        return ForestRow(label, value, low, high, (f"absent: {reason(str(row['absent']))}", "", ""))
+    notes = (interval(value, low, high, decimals=2), p_cell(p), number(n, 0))
+    return ForestRow(label, value, low, high, notes, colour, marker, filled)
+
+
+def correlation_drawing(estimates: pd.DataFrame, *, key: str, simulated: bool) -> Drawing | None:
+    """Correlations of the severity axis with variables that did not build it.
+
+    Parameters
+    ----------
+    estimates : DataFrame
+        Estimate rows.
+    key : str
+        Prefix of the figure's key.
+    simulated : bool
+        Whether the data are simulated.
+    """
+    rows = pick(estimates, analysis="correlation", group="severity_axis")
+    if rows.empty:
+        rows = pick(estimates, analysis="correlation")
+    if rows.empty:
+        return None
+    lines = [_line(row, sentence_case(term_name(row["term"])), INK, "o", True) for row in records(rows)]
+    title = "The severity axis and the clinical state"
+    alt = (
+        "; ".join(
+            f"{line.label}: r = {line.notes[0]}, n = {line.notes[2]}" for line in lines if line.notes[1]
+        )
+        + "."
+    )
+    with style():
+        figure, (ax,) = canvas(forest_height_in(lines))
+        forest(ax, lines, heads=("r (95 % interval)", "p", "n"))
+        ax.set_xlim(-1, 1)
+        ax.set_xlabel("correlation with the severity score")
+        svg = finish(figure, key=f"{key}-correlation", title=title, alt=alt, simulated=simulated)
+    caption = "Correlation of the severity score with clinical variables that took no part in building it."
+    return Drawing(f"{key}-correlation", title, caption, alt, svg)

@@ -1,0 +1,160 @@
+"""Parts that every report has: rows of any study, evidence with its verdicts, provenance."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+
+from myoproof.core.result import Result
+from myoproof.delivery.flow import flow_drawing
+from myoproof.delivery.page import (
+    Grid,
+    Section,
+    Statement,
+    count_column,
+    interval_column,
+    p_column,
+    records,
+    text_column,
+    verdict_column,
+)
+from myoproof.delivery.phenotypes import remark
+from myoproof.delivery.wording import sentence_case, series, size, term_name, word
+
+
+def rows_section(result: Result, *, key: str) -> Section:
+    """The part of the report on a study of a kind that has no page of its own: its rows as a table.
+
+    Parameters
+    ----------
+    result : Result
+        Any result.
+    key : str
+        Anchor and prefix of all keys.
+    """
+    rows = result.estimates
+    bounds = list(zip(rows["low"], rows["high"], strict=True))
+    grid = Grid(
+        f"{key}-estimates",
+        f"All estimates ({size(len(rows), 'rows')})",
+        (
+            text_column("Analysis", [sentence_case(word(name)) for name in rows["analysis"]]),
+            text_column("Term", [sentence_case(term_name(name)) for name in rows["term"]]),
+            text_column("Group", [word(name) for name in rows["group"]]),
+            interval_column("Estimate (interval)", rows["value"].tolist(), bounds),
+            text_column("Unit", rows["unit"].tolist()),
+            p_column("p", rows["p"].tolist()),
+            count_column("n", rows["n_subjects"].tolist()),
+            text_column("Remark", [remark(row) for row in records(rows)]),
+        ),
+        rows,
+    )
+    drawing = flow_drawing(rows, key=key, simulated=result.simulated)
+    parts = (drawing, grid) if drawing else (grid,)
+    return Section(key, result.study.title, parts, result.study.question)
+
+
+def evidence_section(evidence: pd.DataFrame, current: Mapping[str, str]) -> Section:
+    """The evidence rows with their verdicts, stale ones marked.
+
+    Parameters
+    ----------
+    evidence : DataFrame
+        Evidence rows.
+    current : mapping
+        Method or study -> current version or digest.
+    """
+    stale = [is_stale(about, current) for about in evidence["about"]]
+    bounds = list(zip(evidence["low"], evidence["high"], strict=True))
+    grid = Grid(
+        "evidence-rows",
+        "How well the methods and claims hold",
+        (
+            text_column("About", evidence["about"].tolist()),
+            text_column("Metric", [_metric(row) for row in records(evidence)]),
+            interval_column("Value (interval)", evidence["value"].tolist(), bounds),
+            text_column("Criterion", evidence["criterion"].tolist()),
+            verdict_column("Verdict", evidence["verdict"].tolist()),
+            text_column("State", ["stale: made with another version" if old else "current" for old in stale]),
+            count_column("n", evidence["n"].tolist()),
+            text_column("Population", evidence["population"].tolist()),
+            text_column("Reference", evidence["reference"].tolist()),
+            text_column("Date", evidence["date"].tolist()),
+            text_column("Version", evidence["version"].tolist()),
+        ),
+        evidence,
+    )
+    return Section("evidence", "Evidence", (*_verdicts(evidence, stale), grid))
+
+
+def _metric(row: Any) -> str:
+    return sentence_case(
+        f"{word(row['kind'])}: {word(row['metric'])}" if row["kind"] else word(row["metric"])
+    )
+
+
+def is_stale(about: str, current: Mapping[str, str]) -> bool:
+    """Whether evidence speaks of a version that is no longer the current one.
+
+    Parameters
+    ----------
+    about : str
+        ``method@version`` or ``study@digest``.
+    current : mapping
+        Name -> current version or digest; names it does not hold are not judged.
+
+    Examples
+    --------
+    >>> is_stale("dixon@1", {"dixon": "2"}), is_stale("dixon@2", {"dixon": "2"}), is_stale("t2@1", {})
+    (True, False, False)
+    """
+    name, _, version = about.partition("@")
+    return name in current and bool(version) and str(current[name]) != version
+
+
+def _verdicts(evidence: pd.DataFrame, stale: Sequence[bool]) -> list[Statement]:
+    counts = evidence["verdict"].value_counts()
+    told = [
+        f"{int(counts[name])} {text}"
+        for name, text in (
+            ("pass", "pass"),
+            ("fail", "fail"),
+            ("inconclusive", "inconclusive"),
+            ("", "descriptive"),
+        )
+        if counts.get(name, 0)
+    ]
+    statements = [Statement(f"{len(evidence)} evidence rows", f"{sentence_case(series(told))}.")]
+    failed = evidence[evidence["verdict"] == "fail"]
+    if len(failed):
+        named = [f"{word(row['metric'])} of {row['about']} ({size(row['n'])})" for row in records(failed)]
+        statements.append(Statement("Failed", f"{sentence_case(series(named))}."))
+    if any(stale):
+        text = f"{sum(stale)} evidence rows were made with another version than is used here."
+        statements.append(Statement("Stale", text))
+    return statements
+
+
+def provenance_section(records: Sequence[Mapping[str, Any]]) -> Section:
+    """What was done, with which inputs, as ids that can be traced.
+
+    Parameters
+    ----------
+    records : sequence of mapping
+        One an act; any keys.
+    """
+    rows = pd.DataFrame([{str(k): _flat(v) for k, v in record.items()} for record in records]).fillna("")
+    columns = tuple(
+        text_column(sentence_case(word(str(name))), rows[name].astype(str).tolist()) for name in rows
+    )
+    return Section(
+        "provenance-rows", "Provenance", (Grid("provenance-acts", "Acts and their inputs", columns, rows),)
+    )
+
+
+def _flat(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return ", ".join(f"{name} {_flat(item)}" for name, item in value.items())
+    if isinstance(value, list | tuple | set):
+        return ", ".join(_flat(item) for item in value)
+    return "" if value is None else str(value)
