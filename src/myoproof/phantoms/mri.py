@@ -25,6 +25,13 @@ MAXIMUM = "maximum"
 def cohort(*, rng: np.random.Generator, params: MriParams = PUBLISHED_SIZE) -> Cohort:
     """The simulated MRI cohort as tables.
 
+    Parameters
+    ----------
+    rng : Generator
+        The only source of randomness.
+    params : MriParams
+        Size of the arms, and whether patients leave.
+
     Returns
     -------
     Cohort
@@ -32,12 +39,23 @@ def cohort(*, rng: np.random.Generator, params: MriParams = PUBLISHED_SIZE) -> C
         remaining area (mm2), T2 (ms) of four regions, fat fraction and volume of thigh and calf muscles,
         strength (N) and ALSFRS-R. A region's volume is the sum of its muscles, its fat fraction their mean by
         volume.
+
+    References
+    ----------
+    Klickovic 2025, JNNP 96:908-911.
     """
     return simulate(rng=rng, params=params)[0]
 
 
 def simulate(*, rng: np.random.Generator, params: MriParams = PUBLISHED_SIZE) -> tuple[Cohort, pd.DataFrame]:
     """The simulated cohort and, apart from it, the truth.
+
+    Parameters
+    ----------
+    rng : Generator
+        The only source of randomness.
+    params : MriParams
+        Size of the arms, and whether patients leave.
 
     Returns
     -------

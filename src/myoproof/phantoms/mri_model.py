@@ -157,14 +157,14 @@ def draw(*, rng: np.random.Generator, params: MriParams = PUBLISHED_SIZE) -> Mri
     size = rng.standard_normal(n)
     muscles, regions, volume = _image(people, patient, (day, device), (loss, size), rng)
     score, shown = _alsfrs_r(people, patient, day, rng)
-    seen = _seen(score, patient, rng) if params.dropout else np.ones((n, 3), dtype=np.bool_)
+    seen = _seen(score, patient, rng)
     return MriDraw(
         people=people,
         patient=patient,
         centre=centre,
         day=day,
         device=device,
-        seen=seen,
+        seen=seen if params.dropout else np.ones_like(seen),
         muscles=muscles,
         regions=regions,
         strength=_strength(people, patient, day, (loss, size), rng),

@@ -28,11 +28,22 @@ CMAP_SIDE = "right"
 def cohort(*, rng: np.random.Generator, params: UltrasoundParams = TWO_CLASSES) -> Cohort:
     """The simulated ultrasound cohort as tables; see :func:`draw`.
 
+    Parameters
+    ----------
+    rng : Generator
+        The only source of randomness.
+    params : UltrasoundParams
+        Preset, separation, shape and size.
+
     Returns
     -------
     Cohort
         Session m00: muscle thickness (mm), echogenicity (grey) and nerve area (mm2) by side; MMT, CMAP (mV)
         and ALSFRS-R.
+
+    References
+    ----------
+    Wang 2026, J Neurol, 10.1007/s00415-026-13705-4.
     """
     return simulate(rng=rng, params=params)[0]
 
@@ -41,6 +52,13 @@ def simulate(
     *, rng: np.random.Generator, params: UltrasoundParams = TWO_CLASSES
 ) -> tuple[Cohort, pd.DataFrame]:
     """The simulated cohort and, apart from it, the truth.
+
+    Parameters
+    ----------
+    rng : Generator
+        The only source of randomness.
+    params : UltrasoundParams
+        Preset, separation, shape and size.
 
     Returns
     -------
