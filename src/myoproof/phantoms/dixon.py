@@ -1,7 +1,8 @@
-"""Simulated thigh Dixon MRI: parametric anatomy, fat patterns, partial volume, receive field and Rician noise."""
+"""Simulated thigh Dixon MRI: parametric anatomy, fat patterns, partial volume, coil and Rician noise."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -10,7 +11,7 @@ from myoproof.core.acquisition import Acquisition, Volume
 from myoproof.core.segmentation import Segmentation
 from myoproof.core.table import Table
 from myoproof.phantoms import dixon_constants as const
-from myoproof.phantoms.dixon_anatomy import Anatomy, Grid, build
+from myoproof.phantoms.dixon_anatomy import Anatomy, Grid, build, cropped, leg_window
 from myoproof.phantoms.dixon_tissue import (
     FatPattern,
     FineSlice,
@@ -21,7 +22,7 @@ from myoproof.phantoms.dixon_tissue import (
     texture_fields,
 )
 from myoproof.phantoms.dixon_truth import Sums, both_sides, sum_slice, sum_slices, truth_rows
-from myoproof.phantoms.rater import EXACT, RaterParams, draw
+from myoproof.phantoms.rater import RaterParams, draw, follow
 from myoproof.phantoms.smooth import smooth_field
 
 Floats = npt.NDArray[np.float64]
@@ -63,11 +64,11 @@ class ThighParams:
     pattern: Literal["dystrophy", "als"] = "dystrophy"
     water_snr: float = 60.0
     side: Literal["left", "right"] = "left"
-    voxel_mm: float = 1.25
-    matrix: tuple[int, int] = (176, 160)
+    voxel_mm: float = 1.0
+    matrix: tuple[int, int] = (216, 196)
     n_slices: int = 12
-    slice_mm: float = 6.0
-    gap_mm: float = 10.0
+    slice_mm: float = 5.0
+    gap_mm: float = 11.0
     stack_centre: float = 0.5
     quantised: bool = True
     rater: RaterParams = field(default_factory=RaterParams)
@@ -100,13 +101,14 @@ class Phantom:
 
 @dataclass(frozen=True, slots=True)
 class _Leg:
-    """One leg on its own grid, mirrored to its side."""
+    """One leg on its own grid, mirrored to its side; images without noise yet."""
 
     fat: Images
     water: Images
     drawn: npt.NDArray[np.uint16]
     exact: npt.NDArray[np.uint16]
     sums: Sums
+    noise_rng: np.random.Generator
 
 
 def thigh(*, rng: np.random.Generator, params: ThighParams = ThighParams()) -> Phantom:
@@ -144,10 +146,30 @@ def thigh(*, rng: np.random.Generator, params: ThighParams = ThighParams()) -> P
     >>> sorted(scan.acquisition.payload.channels), scan.segmentation.rater
     (['fat', 'water'], 'simulated-rater')
     """
+    return rescans(rng=rng, params=params, water_snrs=(params.water_snr,))[0]
+
+
+def rescans(*, rng: np.random.Generator, params: ThighParams, water_snrs: Sequence[float]) -> list[Phantom]:
+    """The same thigh with the same drawn mask, scanned once at each water SNR.
+
+    Parameters
+    ----------
+    rng : numpy.random.Generator
+        Source of randomness.
+    params : ThighParams
+        What is simulated; ``water_snr`` is not used.
+    water_snrs : sequence of float
+        One scan for each, with its own noise.
+
+    Returns
+    -------
+    list of Phantom
+        In the order of ``water_snrs``.
+    """
     leg = _leg(params, rng)
-    sums = {params.side: leg.sums}
-    names = {i + 1: (site, params.side) for i, site in enumerate(const.MUSCLES)}
-    return _phantom([leg], sums, names, params)
+    sums: dict[str, Sums] = {params.side: leg.sums}
+    names: dict[int, tuple[str, str]] = {i + 1: (site, params.side) for i, site in enumerate(const.MUSCLES)}
+    return [_phantom([leg], sums, names, replace(params, water_snr=snr)) for snr in water_snrs]
 
 
 def bilateral(*, rng: np.random.Generator, params: ThighParams = ThighParams()) -> Phantom:
@@ -163,8 +185,8 @@ def bilateral(*, rng: np.random.Generator, params: ThighParams = ThighParams()) 
     Returns
     -------
     Phantom
-        The masks do not separate sides (labels 1-11, side ""), as in scheme ``huashan11``; the truth holds rows for
-        left, right and both (the union).
+        The masks do not separate sides (labels 1-11, side ""), as in scheme ``huashan11``; the truth holds
+        rows for left, right and both (the union).
     """
     left_rng, right_rng = rng.spawn(2)
     left = _leg(replace(params, side="left"), left_rng)
@@ -205,28 +227,30 @@ def demo_scans(*, rng: np.random.Generator, n: int = 4) -> list[Phantom]:
 
 def _leg(params: ThighParams, rng: np.random.Generator) -> _Leg:
     anatomy_rng, fat_rng, coil_rng, rater_rng, noise_rng = rng.spawn(5)
-    grid = _grid(params)
     fractions = fat_fractions(params.pattern, rng=fat_rng)
     pattern = sample_pattern(fractions, rng=fat_rng)
-    fields = texture_fields(grid, rng=fat_rng)
     radius = _radius_factor(params.pattern, fractions, fat_rng)
-    anatomy = build(grid, radius, stack_centre=params.stack_centre, rng=anatomy_rng)
-    coil = _coil(grid, coil_rng)
-    fat, water, sums = _image(anatomy, grid, pattern, fields, coil)
+    whole_grid = _grid(params)
+    whole = build(whole_grid, radius, stack_centre=params.stack_centre, rng=anatomy_rng)
+    window = leg_window(whole)
+    anatomy, grid = cropped(whole, whole_grid, window)
+    fat, water, sums = _image(
+        anatomy, grid, pattern, texture_fields(grid, rng=fat_rng), _coil(grid, coil_rng)
+    )
     outline, neighbour = outlines(anatomy, params.voxel_mm)
-    axes = (grid.x_mm, grid.y_mm)
-    drawn = draw(outline, neighbour, axes, params.rater, rng=rater_rng)
-    exact = draw(outline, neighbour, axes, EXACT, rng=rater_rng)
-    sigma = const.MUSCLE_WATER / params.water_snr
-    fat, water = (_magnitude(image, sigma, params.quantised, noise_rng) for image in (fat, water))
-    if params.side == "left":  # the outside of a left leg points to -x
-        fat, water, drawn, exact = (np.ascontiguousarray(a[::-1]) for a in (fat, water, drawn, exact))
-    return _Leg(fat, water, drawn, exact, sums)
+    drawn = draw(outline, neighbour, (grid.x_mm, grid.y_mm), params.rater, rng=rater_rng)
+
+    def placed(part: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        full = np.zeros(whole_grid.shape[:3], dtype=part.dtype)
+        full[window] = part
+        return full[::-1] if params.side == "left" else full  # the outside of a left leg points to -x
+
+    return _Leg(placed(fat), placed(water), placed(drawn), placed(follow(outline)), sums, noise_rng)
 
 
 def _grid(params: ThighParams) -> Grid:
     x, y = (
-        centre + params.voxel_mm * (np.arange(n) - (n - 1) / 2)
+        centre + params.voxel_mm * (np.arange(n, dtype=np.float64) - (n - 1) / 2)
         for centre, n in zip(LEG_CENTRE_MM, params.matrix, strict=True)
     )
     spacing = params.slice_mm + params.gap_mm
@@ -270,9 +294,10 @@ def _image(
 
 def _acquire(fine: Images) -> Images:
     """Mean over the fine voxels and sub-slices of each acquired voxel."""
-    x, y, _ = fine.shape
-    blocks = fine.mean(axis=2).reshape(x // const.FINE, const.FINE, y // const.FINE, const.FINE)
-    return np.asarray(blocks.mean(axis=(1, 3)), dtype=np.float32)
+    flat = _mean_last(fine)
+    rows = np.add.reduce([flat[i :: const.FINE] for i in range(const.FINE)])
+    blocks = np.add.reduce([rows[:, i :: const.FINE] for i in range(const.FINE)])
+    return np.asarray(blocks / np.float32(const.FINE**2))
 
 
 def _magnitude(image: Images, sigma: float, quantised: bool, rng: np.random.Generator) -> Images:
@@ -293,9 +318,11 @@ def outlines(anatomy: Anatomy, voxel_mm: float) -> tuple[Images, Images]:
         From the outline to the next muscle across it; 0 where they touch.
     """
     distance = anatomy.distance_mm
-    two = np.partition(distance, 1, axis=0)[:2]
-    muscle_like = distance[: len(const.MUSCLES) + 1]  # the unlabelled muscles too; bone and vessels are seen plainly
-    near = np.partition(muscle_like, 1, axis=0)[:2].mean(axis=-1)
+    two = _two_nearest(distance)
+    plain = [
+        _mean_last(own) for own in distance[: len(const.MUSCLES) + 1]
+    ]  # bone and vessels are seen plainly
+    near = _two_nearest(np.stack(plain))
     shape = (len(const.MUSCLES), *distance.shape[1:4])
     outline = np.empty(shape, dtype=np.float32)
     neighbour = np.empty(shape, dtype=np.float32)
@@ -303,22 +330,43 @@ def outlines(anatomy: Anatomy, voxel_mm: float) -> tuple[Images, Images]:
     for muscle in range(shape[0]):
         own = distance[muscle]
         other = np.where(own <= two[0], two[1], two[0])
-        level = np.maximum(own, (own - other + gap) / 2).mean(axis=-1)
+        level = _mean_last(np.maximum(own, (own - other + gap) / 2))
         slope = np.hypot(*np.gradient(level, voxel_mm, axis=(0, 1)))
         outline[muscle] = level / np.clip(slope, 0.5, 1.5)
-        mean_own = own.mean(axis=-1)
-        next_muscle = np.where(mean_own <= near[0], near[1], near[0])
-        neighbour[muscle] = np.maximum(mean_own + next_muscle, 0)
+        next_muscle = np.where(plain[muscle] <= near[0], near[1], near[0])
+        neighbour[muscle] = np.maximum(plain[muscle] + next_muscle, 0)
     return outline, neighbour
+
+
+def _two_nearest(distance: Images) -> tuple[Images, Images]:
+    nearest = np.minimum(distance[0], distance[1])
+    second = np.maximum(distance[0], distance[1])
+    for own in distance[2:]:
+        second = np.minimum(second, np.maximum(nearest, own))
+        nearest = np.minimum(nearest, own)
+    return nearest, second
+
+
+def _mean_last(values: Images) -> Images:
+    """Mean over the sub-slices (a sum of views: a reduction over a short last axis is slow)."""
+    total = values[..., 0] + values[..., 1]
+    for sub in range(2, values.shape[-1]):
+        total = total + values[..., sub]
+    return np.asarray(total / np.float32(values.shape[-1]))
 
 
 def _phantom(
     legs: list[_Leg], sums: dict[str, Sums], names: dict[int, tuple[str, str]], params: ThighParams
 ) -> Phantom:
     """Put the legs side by side, left first (RAS: x grows to the patient's right)."""
-    fat, water, drawn, exact = (
-        np.concatenate([getattr(leg, name) for leg in legs]) for name in ("fat", "water", "drawn", "exact")
+    sigma = const.MUSCLE_WATER / params.water_snr
+    fat, water = (
+        np.concatenate(
+            [_magnitude(getattr(leg, name), sigma, params.quantised, leg.noise_rng) for leg in legs]
+        )
+        for name in ("fat", "water")
     )
+    drawn, exact = (np.concatenate([getattr(leg, name) for leg in legs]) for name in ("drawn", "exact"))
     spacing = params.slice_mm + params.gap_mm
     affine = np.diag([params.voxel_mm, params.voxel_mm, spacing, 1.0])
     width = params.voxel_mm * params.matrix[0]
@@ -326,9 +374,11 @@ def _phantom(
     affine[:3, 3] = first + params.voxel_mm / 2, -params.voxel_mm * (params.matrix[1] - 1) / 2, 0.0
     key = {"subject": params.subject, "session": params.session, "run": params.run}
     acquisition = Acquisition(
-        **key,
-        modality="dixon",
-        payload=Volume({"fat": fat, "water": water}, affine),
+        params.subject,
+        params.session,
+        params.run,
+        "dixon",
+        Volume({"fat": fat, "water": water}, affine),
         device="phantom",
         protocol=f"snr{params.water_snr:g}",
     )

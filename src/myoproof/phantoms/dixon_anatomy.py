@@ -4,6 +4,7 @@ import tomllib
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -40,7 +41,8 @@ class Grid:
     @property
     def shape(self) -> tuple[int, int, int, int]:
         """Voxels in x and y, slices, sub-slices."""
-        return len(self.x_mm), len(self.y_mm), *self.z_mm.shape  # type: ignore[return-value]
+        slices, sub_slices = self.z_mm.shape
+        return len(self.x_mm), len(self.y_mm), slices, sub_slices
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,18 +68,37 @@ class Anatomy:
     height: Floats
 
 
+def leg_window(anatomy: Anatomy) -> tuple[slice, slice]:
+    """The smallest window in x and y that holds the leg in every slice, with a voxel of air around it."""
+    body = anatomy.skin_mm.min(axis=2) < 0
+    spans = (np.flatnonzero(body.any(axis=1)), np.flatnonzero(body.any(axis=0)))
+    rows, columns = (slice(max(int(span[0]) - 1, 0), int(span[-1]) + 2) for span in spans)
+    return rows, columns
+
+
+def cropped(anatomy: Anatomy, grid: Grid, window: tuple[slice, slice]) -> tuple[Anatomy, Grid]:
+    """The part of an anatomy and of its grid within a window."""
+    rows, columns = window
+    part = Anatomy(
+        anatomy.distance_mm[:, rows, columns],
+        anatomy.fascia_mm[rows, columns],
+        anatomy.skin_mm[rows, columns],
+        anatomy.marrow_mm[rows, columns],
+        anatomy.height,
+    )
+    return part, Grid(grid.x_mm[rows], grid.y_mm[columns], grid.z_mm)
+
+
 @cache
 def drawn_shapes() -> tuple[Floats, float, dict[str, Floats]]:
-    """The drawn levels, the thigh's length (mm), and structure -> nodes (level, node, (x, y, radius) in mm)."""
+    """The drawn levels, the thigh's length (mm), and structure -> nodes (level, node, x y radius)."""
     text = (files("myoproof.phantoms") / "dixon_shapes.toml").read_text(encoding="utf-8")
     drawn = tomllib.loads(text)
     chains = {name: np.asarray(drawn["chains"][name], dtype=np.float64) for name in const.STRUCTURES}
     return np.asarray(drawn["levels"], dtype=np.float64), float(drawn["length_mm"]), chains
 
 
-def build(
-    grid: Grid, radius_factor: Floats, *, stack_centre: float, rng: np.random.Generator
-) -> Anatomy:
+def build(grid: Grid, radius_factor: Floats, *, stack_centre: float, rng: np.random.Generator) -> Anatomy:
     """Draw one person's thigh.
 
     Parameters
@@ -176,14 +197,16 @@ def chain_distance(x_mm: Images, y_mm: Images, chain: Floats) -> Images:
     points = chain.astype(np.float32)
     if len(points) == 1:
         return np.asarray(np.hypot(x_mm - points[0, 0], y_mm - points[0, 1]) - points[0, 2])
-    parts = [_band(x_mm, y_mm, a, b) for a, b in zip(points[:-1], points[1:], strict=True)]
+    parts = [_band(x_mm, y_mm, a, b) for a, b in pairwise(points)]
     return np.asarray(np.minimum.reduce(parts))
 
 
 def _band(x_mm: Images, y_mm: Images, a: Images, b: Images) -> Images:
     dx, dy, dr = (b - a).tolist()
     px, py = x_mm - a[0], y_mm - a[1]
-    along = np.clip((px * np.float32(dx) + py * np.float32(dy)) / np.float32(max(dx * dx + dy * dy, 1e-6)), 0, 1)
+    along = np.clip(
+        (px * np.float32(dx) + py * np.float32(dy)) / np.float32(max(dx * dx + dy * dy, 1e-6)), 0, 1
+    )
     off = np.hypot(px - along * np.float32(dx), py - along * np.float32(dy))
     return np.asarray(off - (a[2] + along * np.float32(dr)))
 
@@ -191,16 +214,18 @@ def _band(x_mm: Images, y_mm: Images, a: Images, b: Images) -> Images:
 def _outlines(distance: Images, grid: Grid, rng: np.random.Generator) -> tuple[Images, Images]:
     """Distance to the fascia lata (rounded convex outline of what it holds) and to the skin."""
     angle = np.linspace(0.0, 2.0 * np.pi, 64, endpoint=False)
-    normal = np.stack([np.cos(angle), np.sin(angle)]).astype(np.float32)
+    normal = np.stack([np.cos(angle), np.sin(angle)], axis=1).astype(np.float32)
     thickness = const.SUBCUTANEOUS_MEDIAN_MM * np.exp(const.SUBCUTANEOUS_SD * rng.standard_normal())
     around = thickness * (1 + 0.25 * np.cos(angle - rng.uniform(2.6, 4.2)) + 0.1 * np.cos(2 * angle - 1.0))
     x, y = np.meshgrid(grid.x_mm.astype(np.float32), grid.y_mm.astype(np.float32), indexing="ij")
-    reach = np.stack([x.ravel(), y.ravel()], axis=1) @ normal
+    reach = normal @ np.stack([x.ravel(), y.ravel()])
     fascia = np.empty(grid.shape[:3], dtype=np.float32)
     skin = np.empty_like(fascia)
     for k in range(grid.shape[2]):
-        held = (distance[:, :, :, k].min(axis=(0, 3)) < 0).ravel()
-        outline = reach[held].max(axis=0) + np.float32(const.FASCIA_MARGIN_MM)
-        fascia[:, :, k] = (reach - outline).max(axis=1).reshape(x.shape)
-        skin[:, :, k] = (reach - outline - around.astype(np.float32)).max(axis=1).reshape(x.shape)
+        held = (distance[:, :, :, k].min(axis=0) < 0).any(axis=2).ravel()
+        outline = reach[:, held].max(axis=1, keepdims=True) + np.float32(const.FASCIA_MARGIN_MM)
+        outside = reach - outline
+        fascia[:, :, k] = outside.max(axis=0).reshape(x.shape)
+        outside -= around.astype(np.float32)[:, None]
+        skin[:, :, k] = outside.max(axis=0).reshape(x.shape)
     return fascia, skin

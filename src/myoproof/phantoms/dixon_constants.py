@@ -22,8 +22,8 @@ STRUCTURES: Final = (*MUSCLES, "other_muscle", "femur", "artery", "vein")
 
 # --- anatomy ------------------------------------------------------------------------------------------------
 SIZE_MEDIAN: Final = 0.92
-"""Size of the median thigh against the drawn one. Proposal: puts the summed area of the eleven muscles near mid-thigh
-at 100 cm2, inside the range of the public label maps (42-156 cm2)."""
+"""Size of the median thigh against the drawn one. Proposal: puts the summed area of the eleven muscles in the
+middle of what public label maps show (36-176 cm2, mean over the slices that hold all eleven)."""
 SIZE_SD: Final = 0.07
 """SD of log size. Proposal."""
 ASPECT_SD: Final = 0.04
@@ -39,10 +39,10 @@ WARP_SD_MM: Final = 1.1
 WARP_LENGTH_MM: Final = (22.0, 22.0, 70.0)
 """Length of that displacement in plane and along the leg. Proposal."""
 CORTEX_MM: Final = (3.0, 4.0, 5.5, 6.0, 6.0, 5.5)
-"""Thickness of the femoral cortex at the six drawn levels. Proposal (about 6 mm at mid-shaft, thinner at the knee)."""
-CONTACT_GAP_MM: Final = 1.1
+"""Thickness of the femoral cortex at the six drawn levels. Proposal (thinner at the knee)."""
+CONTACT_GAP_MM: Final = 1.2
 """Width of the sheet between two muscles that touch (two epimysia). Proposal."""
-EPIMYSIUM_MM: Final = 0.6
+EPIMYSIUM_MM: Final = 0.7
 """Dark rim around a muscle that borders fat. Proposal; seen as the dark line around muscles on fat images."""
 FASCIA_MARGIN_MM: Final = 1.5
 """From the convex outline of the muscles to the fascia lata. Proposal."""
@@ -77,18 +77,18 @@ PUBLISHED_FAT_FRACTION: Final = (
     0.6176,
     0.4183,
 )
-"""Fat fractions of one muscular dystrophy patient, in the order of MUSCLES: posterior and adductor muscles first,
-sartorius and gracilis spared. Source: public result table of Thigh_001,
+"""Fat fractions of one muscular dystrophy patient, in the order of MUSCLES: posterior and adductor
+muscles first, sartorius and gracilis spared. Source: public result table of Thigh_001,
 Hirriririir/Rapid-automatic-fat-quantification-for-thigh-muscle-degeneration (Apache-2.0)."""
-DYSTROPHY_SHIFT: Final = (-0.9, 1.1)
+DYSTROPHY_SHIFT: Final = (-0.4, 1.1)
 """Mean and SD over patients of the shift of those fat fractions on the logit scale. Proposal."""
 DYSTROPHY_MUSCLE_SD: Final = 0.6
 """SD over muscles of one patient, logit scale. Proposal."""
 DYSTROPHY_RANGE: Final = (0.02, 0.80)
 """Fat fractions drawn for dystrophy are kept within this. Proposal."""
 ALS_FAT_FRACTION: Final = (0.045, 0.35)
-"""Median and log SD of muscle fat fraction in ALS: near normal. Proposal, after Klickovic 2019 (Neurology 93:e895),
-where fat fraction in ALS stays near that of controls."""
+"""Median and log SD of muscle fat fraction in ALS: near normal. Proposal, after Klickovic 2019 (Neurology
+93:e895), where fat fraction in ALS stays near that of controls."""
 ATROPHY_ALS: Final = (0.90, 0.06)
 """Mean and SD of the radius of an ALS muscle against normal. Proposal."""
 ATROPHY_DYSTROPHY: Final = (0.97, 0.15)

@@ -1,4 +1,4 @@
-"""Tissue of the Dixon phantom: fat patterns, and the noise-free fat and water of one slice on the fine grid."""
+"""Tissue of the Dixon phantom: fat patterns, and the noise-free images of one slice on the fine grid."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -74,7 +74,7 @@ def sample_pattern(fractions: Floats, *, rng: np.random.Generator) -> FatPattern
 
 
 def texture_fields(grid: Grid, *, rng: np.random.Generator) -> tuple[Images, Images]:
-    """Two smooth fields (x, y, slices, sub-slices) that all textures are made of: coarse and finer patches."""
+    """Two smooth fields (x, y, slices, sub-slices) that textures are made of: coarse and finer patches."""
     axes = [grid.x_mm, grid.y_mm, grid.z_mm.ravel()]
     coarse = smooth_field(axes, (12.0, 12.0, 60.0), rng=rng).reshape(grid.shape)
     finer = smooth_field(axes, (6.0, 6.0, 40.0), rng=rng).reshape(grid.shape)
@@ -102,18 +102,19 @@ def fine_slice(
     tissue = _tissue(anatomy, k)
     total = _TOTAL[tissue]
     fraction = _FRACTION[tissue]
-    coarse, finer = (refine(field[:, :, k]) for field in fields)
-    x, y = _fine_axis(grid.x_mm), _fine_axis(grid.y_mm)
+    where = np.nonzero((tissue > 0) & (tissue <= N_MUSCLES))
+    label = tissue[where]
+    coarse, finer = (refine(field[:, :, k])[where] for field in fields)
+    x, y = _fine_axis(grid.x_mm)[where[0]], _fine_axis(grid.y_mm)[where[1]]
+    height = anatomy.height[k].astype(np.float32)[where[2]] - np.float32(0.5)
+    logit = np.empty(label.shape, dtype=np.float32)
     for muscle in range(N_MUSCLES):
-        where = np.nonzero(tissue == muscle + 1)
-        if len(where[0]) == 0:
-            continue
-        local = (coarse[where], finer[where])
-        height = anatomy.height[k].astype(np.float32)[where[2]]
-        across = np.cos(pattern.angle_rad[muscle]) * x[where[0]] + np.sin(pattern.angle_rad[muscle]) * y[where[1]]
-        logit = np.float32(pattern.logit[muscle]) + np.float32(pattern.gradient[muscle]) * (height - 0.5)
-        logit += _texture(pattern.texture[muscle], local, across)
-        fraction[where] = 1.0 / (1.0 + np.exp(-logit))
+        own = label == muscle + 1
+        angle = pattern.angle_rad[muscle]
+        across = np.float32(np.cos(angle)) * x[own] + np.float32(np.sin(angle)) * y[own]
+        logit[own] = _texture(pattern.texture[muscle], (coarse[own], finer[own]), across)
+        logit[own] += np.float32(pattern.logit[muscle]) + np.float32(pattern.gradient[muscle]) * height[own]
+    fraction[where] = 1.0 / (1.0 + np.exp(-logit))
     # total is what water alone would give; fat of the same amount is brighter by the declared ratio
     water = total * (1 - fraction)
     fat = total * fraction * np.float32(const.FAT_SIGNAL_RATIO)

@@ -45,7 +45,7 @@ def sum_slices(slices: Iterable[tuple[Floats, ...]]) -> Sums:
 def sum_slice(fine: FineSlice, coil: npt.NDArray[np.float32], fine_voxel_mm2: float) -> tuple[Floats, ...]:
     """The sums of one slice, in the order of :class:`Sums`.
 
-    ``coil`` (fine x, fine y, 1) is the receive field: the images that are measured hold it, so does their truth.
+    ``coil`` (fine x, fine y, 1) is the receive field: the measured images hold it, so does their truth.
     """
     n = len(const.MUSCLES) + 1
     where = np.nonzero((fine.tissue > 0) & (fine.tissue < n))
@@ -63,9 +63,7 @@ def both_sides(first: Sums, second: Sums) -> Sums:
     return Sums(*(getattr(first, name) + getattr(second, name) for name in Sums.__slots__))
 
 
-def truth_rows(
-    sides: Mapping[str, Sums], spacing_mm: float, key: Mapping[str, str]
-) -> Table:
+def truth_rows(sides: Mapping[str, Sums], spacing_mm: float, key: Mapping[str, str]) -> Table:
     """True measurement rows.
 
     Parameters
@@ -86,7 +84,14 @@ def truth_rows(
     rows: list[dict[str, Any]] = []
     for side, sums in sides.items():
         for muscle, site in enumerate(const.MUSCLES):
-            common = {**key, "modality": "dixon", "site": site, "side": side, "method": METHOD, "rater": RATER}
+            common = {
+                **key,
+                "modality": "dixon",
+                "site": site,
+                "side": side,
+                "method": METHOD,
+                "rater": RATER,
+            }
             if sums.voxels[muscle].sum() > 0:
                 values = _muscle_values(sums, muscle, spacing_mm)
                 rows += [{**common, "measure": m, "at": at, "value": value} for m, at, value in values]
