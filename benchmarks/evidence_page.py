@@ -9,10 +9,10 @@ from myoproof.evidence.shipped import tables
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "evidence.md"
 HEAD = """# Evidence
 
-These tables ship with the product and are shown in every report. They are written by `make validate` (hours on a small
-machine are normal), carry their date and version, and are stale as soon as the method's version rises. All of it is
-simulated unless the population says otherwise. A rate is judged with its Monte Carlo interval; replicates were fixed
-beforehand; validation seeds were never used for tuning.
+These tables ship with the product and are shown in every report. They are written by `make validate`, carry
+their date and version, and are stale as soon as the method's version rises. All of it is simulated unless the
+population says otherwise. A rate is judged with its Monte Carlo interval; replicates were fixed beforehand;
+validation seeds were never used for tuning.
 """
 
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-
 from benchmarks import evidence_page
+
 from myoproof.delivery.nifti import write
 from myoproof.phantoms.dixon import demo_scans
 from myoproof.registry import REGISTRY

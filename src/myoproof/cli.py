@@ -288,7 +288,8 @@ def _progress() -> Iterator[Callable[[str, float], None]]:
 def _print_frame(frame: Any, title: str = "") -> None:
     table = Table(title=title or None, show_lines=False)
     for name in frame.columns:
-        table.add_column(str(name), justify="right" if frame[name].dtype.kind in "fi" else "left")
+        number = frame[name].dtype.kind in "fi"
+        table.add_column(str(name), overflow="fold", justify="right" if number else "left")
     for row in frame.itertuples(index=False):
         table.add_row(*(_escape(_cell(value)) for value in row))
     out_console.print(table)

@@ -145,6 +145,7 @@ def _measure_scans(
             subject=acquisition.subject,
             session=acquisition.session,
             rater=scan.segmentation.rater,
+            run=acquisition.run,
         )
         picture = study / "delivery" / f"{stem}_qc.svg"
         rows = measure_dixon(

@@ -40,8 +40,8 @@ class DixonFiles:
         NIfTI files on one grid.
     labels : str
         A label scheme of the vocabulary, or the path of a CSV (label, site, side).
-    subject, session, rater : str
-        Pseudonym, visit, and who drew the mask.
+    subject, session, rater, run : str
+        Pseudonym, visit, who drew the mask, and which repetition.
     """
 
     fat: Path
@@ -51,6 +51,7 @@ class DixonFiles:
     subject: str = "subject"
     session: str = "m00"
     rater: str = "drawn"
+    run: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +71,9 @@ def read_scan(files: DixonFiles) -> Scan:
     NotReadable, InvalidInput
         If a file cannot be read or the files do not fit together.
     """
-    acquisition = nifti.read(fat=files.fat, water=files.water, subject=files.subject, session=files.session)
+    acquisition = nifti.read(
+        files.fat, files.water, subject=files.subject, session=files.session, run=files.run
+    )
     labels, affine = nifti.read_mask(files.segmentation)
     scheme = drawn.read_scheme(files.labels)
     regions = drawn.segment(acquisition, labels, affine, scheme, rater=files.rater)
@@ -294,7 +297,7 @@ def deliver(results: Sequence[Path], out: Path, *, title: str = "") -> Path:
 
 def current_versions() -> dict[str, str]:
     """Method -> its version now; evidence about another version is stale."""
-    kinds = {name: str(load_module("studies", name).VERSION) for name in names("studies")}
+    kinds = {name: str(load_module("studies", name).METHOD_VERSION) for name in names("studies")}
     return {dixon.METHOD: str(dixon.METHOD_VERSION), **kinds}
 
 
