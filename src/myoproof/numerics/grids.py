@@ -83,7 +83,7 @@ def voxel_volume_mm3(affine: Affine) -> float:
 
     Examples
     --------
-    >>> voxel_volume_mm3(np.diag([0.5, 0.5, 24.0, 1.0]))
+    >>> round(voxel_volume_mm3(np.diag([0.5, 0.5, 24.0, 1.0])), 6)
     6.0
     """
     return float(abs(np.linalg.det(affine[:3, :3])))

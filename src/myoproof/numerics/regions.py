@@ -4,10 +4,16 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy import ndimage
+from scipy import ndimage, special
 
 Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
+
+HALF = 0.39
+"""Pixels between the border and the nearest pixel centre beyond it, on average over directions of the border:
+from discs of radius 4 to 30 pixels, whose grown areas then err by less than 4 %."""
+NEAR = 1.5
+"""Pixels from the border up to which the blurred mask tells the distance; it fades out over one more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,26 +43,36 @@ def signed_distance_mm(mask: Bools, spacing_mm: tuple[float, float]) -> Floats:
     Parameters
     ----------
     mask : ndarray of bool, shape (x, y)
-        Not empty.
+        The region.
     spacing_mm : tuple of float
         Pixel spacing along x and y.
 
     Returns
     -------
     ndarray, shape (x, y)
-        Half a pixel is taken off the distance between pixel centres, so that the border lies between them.
+        Near the border from the mask blurred by a Gaussian of one pixel, whose value at a straight border is
+        the normal distribution of the distance: this looks below the pixel, where the stairs of a drawn border
+        would mislead. Farther away the distance between pixel centres, less the mean distance of a border of
+        random direction. Minus infinity everywhere where the region fills the slice.
 
     Examples
     --------
-    >>> signed_distance_mm(np.array([[False, True, True, False]]), (1.0, 1.0))[0].tolist()
-    [0.5, -0.5, -0.5, 0.5]
+    >>> mask = np.zeros((9, 9), dtype=bool)
+    >>> mask[:, :4] = True
+    >>> signed_distance_mm(mask, (1.0, 1.0))[4, 1:7].round(1).tolist()
+    [-2.6, -1.6, -0.5, 0.5, 1.6, 2.6]
     """
-    half = 0.5 * min(spacing_mm)
-    outside = ndimage.distance_transform_edt(~mask, sampling=spacing_mm)
     if mask.all():
         return np.full(mask.shape, -np.inf)
+    pixel = float(np.sqrt(spacing_mm[0] * spacing_mm[1]))
     inside = ndimage.distance_transform_edt(mask, sampling=spacing_mm)
-    return np.where(mask, half - inside, outside - half)
+    outside = ndimage.distance_transform_edt(~mask, sampling=spacing_mm)
+    far = np.where(mask, HALF * pixel - inside, outside - HALF * pixel)
+    close = np.abs(far) < (NEAR + 1.0) * pixel
+    blurred = np.clip(_blurred(mask, spacing_mm)[close], 1e-9, 1.0 - 1e-9)
+    share = np.clip(np.abs(far[close]) / pixel - NEAR, 0.0, 1.0)
+    far[close] = share * far[close] - (1.0 - share) * pixel * special.ndtri(blurred)
+    return far
 
 
 def border_sums(
@@ -67,7 +83,7 @@ def border_sums(
     Parameters
     ----------
     mask : ndarray of bool, shape (x, y, slice)
-        The region, with a margin of at least the largest offset plus a pixel (or the image's edge) around it.
+        The region, with a margin of the largest offset and a few pixels (or the image's edge) around it.
     fields : ndarray, shape (field, x, y, slice)
         Finite.
     spacing_mm : tuple of float
@@ -86,24 +102,48 @@ def border_sums(
     border = np.zeros((n_slice, n_field, n_field))
     for level in np.flatnonzero(mask.any(axis=(0, 1))):
         here, there = mask[:, :, level], fields[:, :, :, level]
-        distance = signed_distance_mm(here, spacing_mm)
         base[level] = there[:, here].sum(axis=1)
-        moved[:, level] = base[level] + _gain(there, distance, spacing_mm, offsets_mm)
-        border[level] = _border_products(there, distance, spacing_mm)
+        moved[:, level] = _moved(here, there, spacing_mm, offsets_mm)
+        border[level] = _border_products(here, there, spacing_mm)
     return BorderSums(base=base, moved=moved, border=border)
 
 
-def _gain(fields: Floats, distance: Floats, spacing_mm: tuple[float, float], offsets_mm: Floats) -> Floats:
-    """Change of the sums when the border moves, shape (offset, field); 0 at offset 0."""
+def _moved(mask: Bools, fields: Floats, spacing_mm: tuple[float, float], offsets_mm: Floats) -> Floats:
+    """Sums with a moved border, shape (offset, field); those of the mask itself at offset 0.
+
+    What the drawn stairs add to the smooth border at offset 0 is kept, in proportion to the area that is left.
+    """
     pixel = float(np.sqrt(spacing_mm[0] * spacing_mm[1]))
-    band = np.abs(distance) <= np.abs(offsets_mm).max() + pixel
-    weights = np.clip(0.5 + (offsets_mm[:, None] - distance[band]) / pixel, 0.0, 1.0)
-    still = np.clip(0.5 - distance[band] / pixel, 0.0, 1.0)
-    return np.asarray((weights - still) @ fields[:, band].T, dtype=np.float64)
+    distance = signed_distance_mm(mask, spacing_mm)
+    used = distance <= np.abs(offsets_mm).max() + pixel
+    values, distance = fields[:, used].T, distance[used]
+    weights = np.clip(0.5 + (np.append(offsets_mm, 0.0)[:, None] - distance) / pixel, 0.0, 1.0)
+    sums, areas = weights @ values, weights.sum(axis=1)
+    left = np.clip(areas[:-1] / max(areas[-1], 1e-12), 0.0, 1.0)
+    stairs = fields[:, mask].sum(axis=1) - sums[-1]
+    return np.asarray(sums[:-1] + left[:, None] * stairs, dtype=np.float64)
 
 
-def _border_products(fields: Floats, distance: Floats, spacing_mm: tuple[float, float]) -> Floats:
-    """Integrals of field products along the border, from the pixels within one pixel of it."""
+def _border_products(mask: Bools, fields: Floats, spacing_mm: tuple[float, float]) -> Floats:
+    """Integrals of field products along the border: its delta function is the blurred mask's gradient."""
+    blurred = _blurred(mask, spacing_mm)
+    steep = np.hypot(*(_slope(blurred, axis) / spacing_mm[axis] for axis in (0, 1)))
+    band = steep > 0
+    return np.asarray(
+        (fields[:, band] * steep[band]) @ fields[:, band].T / (spacing_mm[0] * spacing_mm[1]),
+        dtype=np.float64,
+    )
+
+
+def _slope(values: Floats, axis: int) -> Floats:
+    return np.asarray(
+        ndimage.correlate1d(values, [-0.5, 0.0, 0.5], axis=axis, mode="nearest"), dtype=np.float64
+    )
+
+
+def _blurred(mask: Bools, spacing_mm: tuple[float, float]) -> Floats:
     pixel = float(np.sqrt(spacing_mm[0] * spacing_mm[1]))
-    band = fields[:, np.abs(distance) < pixel]
-    return np.asarray(band @ band.T / (2.0 * pixel * spacing_mm[0] * spacing_mm[1]), dtype=np.float64)
+    widths = [pixel / width for width in spacing_mm]
+    return np.asarray(
+        ndimage.gaussian_filter(mask.astype(np.float64), widths, mode="nearest"), dtype=np.float64
+    )

@@ -54,7 +54,7 @@ def rician_mean(amplitude: Floats, sigma: float) -> Floats:
     return np.asarray(sigma * np.sqrt(np.pi / 2.0) * terms, dtype=np.float64)
 
 
-def floor_excess(magnitude: Floats, inside: Bools, sigma: float, *, box: int = 5) -> Floats:
+def floor_excess(magnitude: Floats, inside: Bools, sigma: float, *, box: int = 9) -> Floats:
     """How far the noise floor lifts each voxel on average.
 
     Parameters
