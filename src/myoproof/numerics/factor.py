@@ -1,4 +1,4 @@
-"""One unimodal factor behind all columns, with floor, ceiling and missing values, by EM on a grid of the factor."""
+"""One unimodal factor behind all columns, with floor, ceiling and missing values, fitted by EM on a grid."""
 
 import math
 from dataclasses import dataclass
@@ -48,7 +48,7 @@ class FactorModel:
 
 @njit(cache=True, nogil=True)
 def _log_normal_cdf(a: float) -> float:
-    """log Phi(a); below -8 by the first terms of its asymptotic series."""
+    """Log of Phi(a); below -8 by the first terms of its asymptotic series."""
     if a > -8.0:
         return math.log(0.5 * math.erfc(-a * 0.7071067811865476))
     return -0.5 * a * a - 0.9189385332046727 - math.log(-a) - 1.0 / (a * a)
@@ -64,7 +64,7 @@ def _log_likelihood(
     grid: Floats,
     out: Floats,
 ) -> None:
-    """log p(x_i | f = grid_g) up to no constant; missing cells are skipped, censored ones give a tail probability."""
+    """Log p(x_i | f = grid_g), constants included; missing cells are skipped, censored ones give a tail."""
     n, p = x.shape
     for i in range(n):
         constant = linear = square = 0.0
@@ -159,7 +159,7 @@ def _complete_values(
     loading: Floats,
     uniqueness: Floats,
 ) -> Floats:
-    """x with censored cells replaced by their expected values; missing cells stay missing."""
+    """The matrix with censored cells replaced by their expected values; missing cells stay missing."""
     filled = x.copy()
     for i in range(x.shape[0]):
         for j in range(x.shape[1]):
@@ -245,8 +245,9 @@ def _start(x: Floats) -> tuple[Floats, Floats, Floats]:
 def fit_factor(x: npt.ArrayLike, lower: npt.ArrayLike, upper: npt.ArrayLike) -> FactorModel:
     """Maximum likelihood of one unimodal factor behind censored, partly missing columns.
 
-    Cells at or beyond their bound enter as "at most" or "at least" (tobit). The factor is Tukey g-and-h with h >= 0: a
-    bell of any skew. A density with a flat top or a dip is outside this family on purpose; it is what classes look like.
+    Cells at or beyond their bound enter as "at most" or "at least" (tobit). The factor is Tukey g-and-h
+    with h >= 0: a bell of any skew. A density with a flat top or a dip is outside this family on purpose;
+    it is what classes look like.
 
     Parameters
     ----------

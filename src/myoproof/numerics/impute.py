@@ -1,4 +1,4 @@
-"""Missing values filled by their conditional mean given the observed ones, and columns standardised, compiled."""
+"""Missing values filled by their conditional mean given the observed ones; columns standardised."""
 
 import numpy as np
 import numpy.typing as npt
@@ -8,7 +8,7 @@ from myoproof.errors import InvalidInput
 
 Floats = npt.NDArray[np.float64]
 
-RIDGE = 0.05  # added to the unit variances: proposal, keeps the inverse tame when features nearly repeat each other
+RIDGE = 0.05  # proposal: added to unit variances, so that near-copies among features leave the inverse tame
 ROUNDS = 2
 SWEEPS = 3
 
@@ -34,7 +34,7 @@ def _standardise(x: Floats) -> None:
 
 @njit(cache=True, nogil=True, fastmath=True)
 def _precision(x: Floats, ridge: float) -> Floats:
-    """Inverse of the columns' second moments plus a ridge, by Gauss-Jordan (positive definite: no pivoting)."""
+    """Inverse of the second moments plus a ridge, by Gauss-Jordan (positive definite: no pivoting)."""
     n, p = x.shape
     a = np.zeros((p, p))
     for i in range(n):
@@ -60,11 +60,11 @@ def _precision(x: Floats, ridge: float) -> Floats:
 
 
 @njit(cache=True, nogil=True)
-def fill(x: Floats) -> None:
-    """Fill and standardise in place; :func:`complete` says how. A column without any value becomes 0."""
+def _fill_means(x: Floats) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Column means at missing cells, in place; rows and columns of those cells."""
     n, p = x.shape
-    rows = np.empty(n * p, np.int64)
-    columns = np.empty(n * p, np.int64)
+    empty = int(np.isnan(x).sum())
+    rows, columns = np.empty(empty, np.int64), np.empty(empty, np.int64)
     missing = 0
     for j in range(p):
         total, seen = 0.0, 0
@@ -79,16 +79,23 @@ def fill(x: Floats) -> None:
                 rows[missing] = i
                 columns[missing] = j
                 missing += 1
+    return rows, columns
+
+
+@njit(cache=True, nogil=True)
+def fill(x: Floats) -> None:
+    """Fill and standardise in place; :func:`complete` says how. A column without any value becomes 0."""
+    rows, columns = _fill_means(x)
     _standardise(x)
-    if missing == 0:
+    if len(rows) == 0:
         return
     for _ in range(ROUNDS):
         precision = _precision(x, RIDGE)
         for _ in range(SWEEPS):
-            for cell in range(missing):
+            for cell in range(len(rows)):
                 i, j = rows[cell], columns[cell]
                 others = 0.0
-                for m in range(p):
+                for m in range(x.shape[1]):
                     others += precision[j, m] * x[i, m]
                 x[i, j] -= others / precision[j, j]
         _standardise(x)
@@ -97,9 +104,9 @@ def fill(x: Floats) -> None:
 def complete(x: npt.ArrayLike) -> Floats:
     """Standardised columns with missing values at their conditional mean given the subject's observed values.
 
-    Start from column means; then, twice, estimate the covariance (plus a small ridge) and move every missing value to
-    its Gaussian conditional mean by Gauss-Seidel sweeps. Deterministic, and uses nothing beyond the rows it is given,
-    so that a resample that calls it learns nothing from subjects outside it.
+    Start from column means; then, twice, estimate the covariance (plus a small ridge) and move every
+    missing value to its Gaussian conditional mean by Gauss-Seidel sweeps. Deterministic, and uses nothing
+    beyond the rows it is given, so that a resample that calls it learns nothing from subjects outside it.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""k-means: greedy k-means++ starts and Lloyd's iterations to full convergence, compiled, one stream per start."""
+"""k-means: greedy k-means++ starts and Lloyd's iterations to full convergence, one stream per start."""
 
 import math
 from dataclasses import dataclass
@@ -60,7 +60,7 @@ def seed_stream(state: npt.NDArray[np.uint64], key: np.uint64, index: int) -> No
 
 @njit(cache=True, nogil=True, fastmath=True)
 def _cross(columns: Singles, centre: Singles, half_norm: float, out: Singles) -> None:
-    """Write |c|^2/2 - x.c of every point of feature-major data; six features a pass keep the sum in registers."""
+    """Write |c|^2/2 - x.c of every point of feature-major data; six features a pass spare the memory."""
     p, n = columns.shape
     start = np.float32(half_norm)
     for i in range(n):
@@ -108,7 +108,7 @@ def _nearest(columns: Singles, centres: Floats, work: Singles, labels: Marks) ->
 def _plus_plus(
     columns: Singles, norms: Singles, chosen: Labels, state: npt.NDArray[np.uint64], work: Singles
 ) -> None:
-    """Greedy k-means++: of 2 + ln k points drawn by squared distance keep the best; indices go to `chosen`."""
+    """Greedy k-means++: of 2 + ln k points drawn by squared distance keep the best; write their indices."""
     n = columns.shape[1]
     k = chosen.shape[0]
     closest, trial, kept, cumulative = work[0], work[1], work[2], work[3]
@@ -150,7 +150,7 @@ def _squared(columns: Singles, norms: Singles, point: int, cap: Singles, out: Si
         d = d if d < cap[i] else cap[i]
         out[i] = d
         total += d
-    return total
+    return float(total)
 
 
 @njit(cache=True, nogil=True, fastmath=True)
@@ -246,9 +246,9 @@ def lloyd(rows: Floats, columns: Singles, centres: Floats, labels: Marks, work: 
 def fit(rows: Floats, k: int, n_starts: int, key: np.uint64, index: int, labels: Marks) -> tuple[float, int]:
     """The best of `n_starts` independent starts; start s uses the stream (key, index * n_starts + s).
 
-    `labels` (n,) is written in place; the within sum of squares and the iterations come back. Distances are compared
-    in float32, sums and the within sum of squares are float64. Columns should be centred: float32 then loses nothing.
-    There is no argument for a start to begin from: a warm start is impossible by construction.
+    `labels` (n,) is written in place; the within sum of squares and the iterations come back. Distances are
+    compared in float32, sums and the within sum of squares are float64; centred columns keep float32 exact
+    enough. There is no argument for a start to begin from: a warm start is impossible by construction.
     """
     n, p = rows.shape
     columns = np.empty((p, n), np.float32)

@@ -1,4 +1,4 @@
-"""What k-means shows where there are no classes: null models fitted to the data, replicates, standardised excess."""
+"""What k-means shows where there are no classes: nulls fitted to the data, replicates, excess over them."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -7,10 +7,11 @@ import numpy as np
 import numpy.typing as npt
 
 from myoproof.errors import InvalidInput
-from myoproof.numerics.cluster import in_spans, mean_silhouettes, partitions
+from myoproof.numerics.cluster import mean_silhouettes, partitions
 from myoproof.numerics.factor import FactorModel, fit_factor, g_and_h
 from myoproof.numerics.impute import complete
-from myoproof.numerics.kmeans import Floats, Marks, stream_key
+from myoproof.numerics.kmeans import Floats, stream_key
+from myoproof.numerics.resampling import in_spans
 
 Draw = Callable[[np.random.Generator], Floats]
 
@@ -20,13 +21,29 @@ PILE_SHARE = (
 
 
 @dataclass(frozen=True, slots=True)
+class Profile:
+    """What k-means shows in one cohort, observed or drawn from a null.
+
+    Parameters
+    ----------
+    silhouette : (m,) float64
+        Mean silhouette of the best partition, for each number of clusters.
+    share : float
+        Share of the variance along the leading axis.
+    """
+
+    silhouette: Floats
+    share: float
+
+
+@dataclass(frozen=True, slots=True)
 class Excess:
-    """How far the observed clusters stand out from those of one null.
+    """How far the observed silhouettes stand out from those of one null.
 
     Parameters
     ----------
     mean, deviation : (m,) float64
-        Of the replicates, by number of clusters.
+        What the null predicts at the observed share of variance, by number of clusters, and its SD.
     excess : (m,) float64
         (observed - mean) / deviation.
     p : (m,) float64
@@ -44,7 +61,7 @@ class Excess:
 
 
 def pile_ups(x: npt.ArrayLike, *, share: float = PILE_SHARE) -> tuple[Floats, Floats]:
-    """Floor and ceiling of each column: its least and greatest value where many subjects share exactly that value.
+    """Floor and ceiling of each column: its least and greatest value where many subjects share it exactly.
 
     Parameters
     ----------
@@ -130,12 +147,8 @@ def factor_draw(
     return draw
 
 
-def profile(
-    x: npt.ArrayLike, n_clusters: Sequence[int], *, key: np.uint64, n_starts: int, metric: str
-) -> tuple[Floats, Marks, Floats]:
-    """A metric of the best k-means partition for each number of clusters, after filling and standardising.
-
-    The observed cohort and every null replicate pass through this one function.
+def profile(x: npt.ArrayLike, n_clusters: Sequence[int], *, key: np.uint64, n_starts: int) -> Profile:
+    """Fill, standardise and cluster; the observed cohort and every null replicate pass through here.
 
     Parameters
     ----------
@@ -145,25 +158,11 @@ def profile(
         Numbers of clusters.
     key, n_starts : uint64, int
         Stream and number of the k-means++ starts.
-    metric : {"within_dispersion", "silhouette"}
-        Minus the log of the within sum of squares (as in the gap statistic), or the mean silhouette. Higher means
-        tighter clusters.
-
-    Returns
-    -------
-    metric : (m,) float64
-    labels : (m, n) int32
-    rows : (n, p) float64
-        Filled and standardised.
 
     Raises
     ------
     InvalidInput
         If there are too few subjects.
-
-    References
-    ----------
-    Tibshirani, Walther & Hastie 2001, J R Stat Soc B 63:411 (log within dispersion); Rousseeuw 1987.
     """
     rows = complete(x)
     counts = np.asarray(n_clusters, dtype=np.int64)
@@ -172,10 +171,9 @@ def profile(
             f"{counts.max()} clusters were asked of {len(rows)} subjects", mend="ask for fewer"
         )
     labels = np.empty((len(counts), len(rows)), np.int32)
-    inertia = partitions(rows, counts, n_starts, key, labels)
-    if metric == "silhouette":
-        return mean_silhouettes(rows, labels, counts), labels, rows
-    return -np.log(inertia), labels, rows
+    partitions(rows, counts, n_starts, key, labels)
+    share = np.linalg.eigvalsh(rows.T @ rows)[-1] / rows.size
+    return Profile(mean_silhouettes(rows, labels, counts), float(share))
 
 
 def replicate_profiles(
@@ -185,61 +183,87 @@ def replicate_profiles(
     rng: np.random.Generator,
     replicates: int,
     n_starts: int,
-    metric: str,
     threads: int = 1,
     progress: Callable[[float], None] | None = None,
-) -> Floats:
-    """Profiles (replicates, m) of draws from a null; every replicate has its own generator."""
+) -> list[Profile]:
+    """Profiles of draws from a null; every replicate has its own generator, so threads change nothing.
+
+    Parameters
+    ----------
+    draw : callable
+        From :func:`gaussian_null` or :func:`unimodal_factor_null`.
+    n_clusters : sequence of int
+        Numbers of clusters.
+    rng : numpy.random.Generator
+        Its children serve the replicates.
+    replicates, n_starts : int
+        Draws, and k-means++ starts in each.
+    threads : int
+        Same bytes at any number.
+    progress : callable, optional
+        Told the fraction done.
+    """
     key = stream_key(rng)
     generators = rng.spawn(replicates)
-    out = np.empty((replicates, len(n_clusters)))
+    found: dict[int, Profile] = {}
 
     def compute(first: int, last: int) -> None:
         for b in range(first, last):
             stream = key ^ np.uint64((b + 1) * 0x9E3779B97F4A7C15 % 2**64)
-            out[b] = profile(draw(generators[b]), n_clusters, key=stream, n_starts=n_starts, metric=metric)[0]
+            found[b] = profile(draw(generators[b]), n_clusters, key=stream, n_starts=n_starts)
 
     in_spans(compute, replicates, threads=threads, size=3, progress=progress)
-    return out
+    return [found[b] for b in range(replicates)]
 
 
-def excess_over(observed: npt.ArrayLike, replicates: npt.ArrayLike) -> Excess:
-    """The largest standardised excess of a profile over null replicates, with a Monte Carlo p-value.
+def excess_over(observed: Profile, replicates: Sequence[Profile]) -> Excess:
+    """The largest standardised excess of the silhouettes over null replicates, with a Monte Carlo p-value.
 
-    The observed profile and the replicates form one pool; each member is standardised by the mean and SD of all
-    others, and its largest value over the numbers of clusters is its statistic. So the observed cohort is treated as
-    every replicate is, and under the null its rank is uniform: p = (1 + number of replicates at least as large) / (B + 1).
+    Silhouettes rise with the share of variance along the leading axis, which varies between draws from one
+    null though it says nothing about classes. So each silhouette is compared with what the others predict,
+    by linear regression, for a cohort of its own share. The observed cohort and the replicates form one
+    pool and each member is treated alike: its excess is the studentised residual from a fit to all others,
+    its statistic the largest excess over the numbers of clusters, and p = (1 + replicates with a statistic
+    at least as large) / (B + 1).
 
     Parameters
     ----------
-    observed : (m,) array
-        The metric for each number of clusters.
-    replicates : (B, m) array
-        The same under the null, B >= 19.
+    observed : Profile
+        Of the cohort.
+    replicates : sequence of Profile
+        Of draws from the null; nineteen or more for a level of 0.05.
 
     References
     ----------
-    Barnard 1963, J R Stat Soc B 25:294; Davison & Hinkley 1997, Bootstrap Methods and their Application, ch. 4.
+    Barnard 1963, J R Stat Soc B 25:294 (Monte Carlo test); Cook & Weisberg 1982, Residuals and Influence in
+    Regression, section 2.2 (studentised residuals).
 
     Examples
     --------
-    >>> null = np.random.default_rng(1).standard_normal((99, 4))
-    >>> excess_over([9.0, 0.0, 0.0, 0.0], null).p_value
+    >>> noise = np.random.default_rng(1)
+    >>> null = [Profile(noise.standard_normal(4), noise.random()) for _ in range(99)]
+    >>> excess_over(Profile(np.array([9.0, 0.0, 0.0, 0.0]), 0.5), null).p_value
     0.01
     """
-    seen, null = np.asarray(observed, dtype=np.float64), np.asarray(replicates, dtype=np.float64)
-    pool = np.vstack([seen, null])
-    others = len(pool) - 1
-    mean = (pool.sum(axis=0) - pool) / others
-    square = ((pool**2).sum(axis=0) - pool**2) / others - mean**2
-    deviation = np.sqrt(np.maximum(square * others / (others - 1), 1e-24))
-    excess = (pool - mean) / deviation
+    pool = [observed, *replicates]
+    y = np.stack([member.silhouette for member in pool])
+    shares = np.array([member.share for member in pool])
+    centred = shares - shares.mean()
+    square = float(centred @ centred)
+    slope = centred @ y / square if square > 0 else np.zeros(y.shape[1])
+    residual = y - y.mean(axis=0) - np.outer(centred, slope)
+    leverage = (1.0 / len(pool) + (centred**2 / square if square > 0 else 0.0))[:, np.newaxis] * np.ones_like(
+        y
+    )
+    rest = np.maximum((residual**2).sum(axis=0) - residual**2 / (1 - leverage), 1e-24) / (len(pool) - 3)
+    predicted, deviation = y - residual / (1 - leverage), np.sqrt(rest / (1 - leverage))
+    excess = (y - predicted) / deviation
     statistic = excess.max(axis=1)
     return Excess(
-        mean=mean[0],
+        mean=predicted[0],
         deviation=deviation[0],
         excess=excess[0],
-        p=(1.0 + (null >= seen).sum(axis=0)) / len(pool),
+        p=(1.0 + (excess[1:] >= excess[0]).sum(axis=0)) / len(pool),
         statistic=float(statistic[0]),
         p_value=float((1 + (statistic[1:] >= statistic[0]).sum()) / len(pool)),
     )

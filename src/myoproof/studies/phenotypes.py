@@ -14,16 +14,10 @@ from myoproof.core.provenance import digest_bytes, provenance_id
 from myoproof.core.result import Result, estimates_frame, predictions_frame
 from myoproof.core.study import Study, parse_strict
 from myoproof.errors import InvalidInput
-from myoproof.numerics.cluster import (
-    Stability,
-    adjusted_rand_index,
-    mean_silhouettes,
-    partitions,
-    prediction_strength,
-    stability,
-)
+from myoproof.numerics.cluster import adjusted_rand_index, mean_silhouettes, partitions
 from myoproof.numerics.impute import complete
 from myoproof.numerics.kmeans import stream_key
+from myoproof.numerics.resampling import Resampling, Stability, prediction_strength, stability
 from myoproof.studies.phenotypes_claim import claim_rows, decide
 from myoproof.studies.phenotypes_features import Panel, Parameters, make_panel
 from myoproof.studies.phenotypes_outcome import (
@@ -90,10 +84,10 @@ def run(
     Returns
     -------
     Result
-        Estimate rows ``flow``, ``feature``, ``silhouette``, ``stability``, ``prediction_strength``, ``null``,
-        ``decision``, ``cluster_size``, ``profile``, ``axis``, ``outcome``, ``correlation``,
-        ``leave_one_centre_out``, ``leave_one_device_out``. Clusters are described at the claimed number, or at
-        k_min where none is claimed. Predictions ``cluster`` and ``severity_axis`` a subject.
+        Estimate rows ``flow``, ``feature``, ``silhouette``, ``stability``, ``prediction_strength``,
+        ``null``, ``decision``, ``cluster_size``, ``profile``, ``axis``, ``outcome``, ``correlation``,
+        ``leave_one_centre_out``, ``leave_one_device_out``. Clusters are described at the claimed number, or
+        at k_min where none is claimed. Predictions ``cluster`` and ``severity_axis`` a subject.
 
     Raises
     ------
@@ -103,8 +97,8 @@ def run(
 
     References
     ----------
-    Wang et al. 2026, J Neurol, 10.1007/s00415-026-13705-4 (design). Liu et al. 2008, J Am Stat Assoc 103:1281;
-    Tibshirani & Walther 2005; Hennig 2007; Berger 1982.
+    Wang et al. 2026, J Neurol, 10.1007/s00415-026-13705-4 (design). Liu et al. 2008, J Am Stat Assoc
+    103:1281; Tibshirani & Walther 2005; Hennig 2007; Berger 1982.
     """
     tell = progress or _silent
     parameters = parse_strict(Parameters, study.method, where=f"{study.name} [method]")
@@ -127,9 +121,7 @@ def run(
         panel.levelled.values,
         clustering.labels,
         rng=resample,
-        n_resamples=parameters.resamples,
-        fraction=parameters.resample_fraction,
-        n_starts=parameters.resample_starts,
+        how=Resampling(parameters.resamples, parameters.resample_fraction, parameters.resample_starts),
         threads=threads,
         progress=lambda share: tell("stability", 0.65 + 0.25 * share),
     )
@@ -251,7 +243,7 @@ def _clinical_rows(
             outcome, labels, clustering.axis, covariates, name=name, level=parameters.level
         )
         again = _Again(panel, parameters, study.seed, outcome, covariates, name)
-        whole = np.isfinite(panel.levelled.values).all(axis=1)
+        whole = np.asarray(np.isfinite(panel.levelled.values).all(axis=1), dtype=np.bool_)
         yield from again.outcome(whole, labels, "outcome", "complete_cases")
         for kind, place in (("centre", panel.centre), ("device", panel.device)):
             names = [] if len(set(place)) < 2 else sorted(set(place) - {""})
@@ -274,7 +266,7 @@ class _Again:
     def outcome(
         self, part: npt.NDArray[np.bool_], labels: Labels, analysis: str, group: str, term: str = ""
     ) -> Iterator[Row]:
-        """Outcome rows of the clusters alone, adjusted, with clusters found afresh in a part of the subjects."""
+        """Adjusted outcome rows of the clusters alone, with clusters found afresh in part of the subjects."""
         k = int(labels.max()) + 1
         if part.sum() <= 2 * k:
             yield {
@@ -312,9 +304,8 @@ class _Again:
         """Clusters of a part of the subjects, filled and standardised by themselves."""
         rows = complete(self.panel.levelled.values[part])
         rng = np.random.default_rng([self.seed, k])
-        return labels_of(rows, self.panel.worse, (k,), rng=rng, n_starts=self.parameters.starts)[0].astype(
-            np.int64
-        )
+        labels = labels_of(rows, self.panel.worse, (k,), rng=rng, n_starts=self.parameters.starts)
+        return np.asarray(labels[0], dtype=np.int64)
 
 
 def membership(labels: npt.NDArray[np.int8], reference: Labels) -> Floats:

@@ -1,16 +1,16 @@
-"""The claim: subtypes only where every null without subtypes is rejected by one statistic chosen beforehand."""
+"""The claim: subtypes only where one statistic, chosen beforehand, rejects every null without subtypes."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from myoproof.numerics.kmeans import stream_key
 from myoproof.numerics.nulls import (
     Draw,
     Excess,
+    Profile,
     excess_over,
     gaussian_null,
     profile,
@@ -19,7 +19,6 @@ from myoproof.numerics.nulls import (
 )
 from myoproof.studies.phenotypes_features import Levelled, Parameters
 
-Floats = npt.NDArray[np.float64]
 Row = dict[str, Any]
 
 
@@ -31,14 +30,14 @@ class Claim:
     ----------
     subtypes : int
         Number of subtypes claimed; 0 where any null is not rejected.
-    observed : (m,) float64
-        The metric for each number of clusters.
+    observed : Profile
+        The silhouettes that were held against the nulls.
     excesses : dict
         Null -> how far the observed cohort stands out from it; in the order they were asked.
     """
 
     subtypes: int
-    observed: Floats
+    observed: Profile
     excesses: dict[str, Excess]
 
 
@@ -53,9 +52,9 @@ def decide(
 ) -> Claim:
     """Hold the observed clusters against every null.
 
-    The statistic is the largest standardised excess of the metric over a null, for all numbers of clusters together.
-    Subtypes are claimed where each null gives p <= alpha; their number is the one whose least excess over the nulls
-    is largest.
+    The statistic is the largest standardised excess of the silhouette over a null, for all numbers of
+    clusters together. Subtypes are claimed where each null gives p <= alpha; their number is the one whose
+    least excess over the nulls is largest.
 
     Parameters
     ----------
@@ -78,9 +77,7 @@ def decide(
     """
     tell = progress or _silent
     tried = parameters.n_clusters
-    observed, _, _ = profile(
-        data.values, tried, key=stream_key(rng), n_starts=parameters.null_starts, metric=parameters.metric
-    )
+    observed = profile(data.values, tried, key=stream_key(rng), n_starts=parameters.null_starts)
     excesses: dict[str, Excess] = {}
     for number, name in enumerate(parameters.nulls):
         generator = rng.spawn(1)[0]
@@ -90,7 +87,6 @@ def decide(
             rng=generator,
             replicates=parameters.null_replicates,
             n_starts=parameters.null_starts,
-            metric=parameters.metric,
             threads=threads,
             progress=lambda share, done=number: tell((done + share) / len(parameters.nulls)),
         )

@@ -1,4 +1,4 @@
-"""What the phenotype study clusters: features kept, devices levelled, floor and ceiling known, severity's direction."""
+"""What the phenotype study clusters: features kept, devices levelled, floor, ceiling and direction known."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -27,8 +27,8 @@ class Parameters(Strict):
 
     Parameters
     ----------
-    metric : {"within_dispersion", "silhouette"}
-        What the decision statistic is the excess of.
+    metric : {"silhouette"}
+        What the decision statistic is the excess of; written in the study file before the run.
     k_min, k_max : int
         Numbers of clusters tried.
     starts : int
@@ -53,7 +53,7 @@ class Parameters(Strict):
         Of the intervals.
     """
 
-    metric: Literal["within_dispersion", "silhouette"] = "within_dispersion"
+    metric: Literal["silhouette"] = "silhouette"
     k_min: int = Field(2, ge=2)
     k_max: int = Field(5, ge=2, le=12)
     starts: int = Field(10, ge=1)

@@ -21,7 +21,7 @@ Row = dict[str, Any]
 DAYS_PER_MONTH = 365.25 / 12
 DURATION = "duration_months"
 AXIS = "severity_axis"
-COVARIANCE = "nonrobust"
+COVARIANCE = "HC3"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,24 +52,29 @@ class Regression:
 
 
 def regress(outcome: Floats, design: pd.DataFrame, *, level: float = 0.95) -> Regression | None:
-    """Ordinary least squares with an intercept over complete rows; None where it cannot be identified.
+    """Least squares with an intercept and HC3 standard errors over complete rows; None where not identified.
 
     Parameters
     ----------
     outcome : (n,) float64
         NaN where not recorded.
     design : DataFrame, n rows
-        Numeric columns, NaN where not recorded; constant columns are dropped.
+        Numeric columns, NaN where not recorded; those that earlier ones and the intercept determine are
+        dropped.
     level : float
         Of the intervals (t on the residual degrees of freedom).
+
+    References
+    ----------
+    MacKinnon & White 1985, J Econom 29:305 (HC3).
     """
     whole = np.isfinite(outcome) & design.notna().all(axis=1).to_numpy()
     used = design[whole]
-    used = used.loc[:, used.nunique() > 1]
+    used = used[_independent(used)]
     x = np.column_stack([np.ones(len(used)), used.to_numpy(dtype=np.float64)])
-    if len(used) <= x.shape[1] + 1 or np.linalg.matrix_rank(x) < x.shape[1]:
+    if x.shape[1] < 2 or len(used) <= x.shape[1] + 1:
         return None
-    fitted = OLS(outcome[whole], x).fit(cov_type=COVARIANCE)
+    fitted = OLS(outcome[whole], x).fit(cov_type=COVARIANCE, use_t=True)
     bounds = np.asarray(fitted.conf_int(alpha=1 - level))[1:]
     return Regression(
         terms=tuple(str(name) for name in used.columns),
@@ -82,6 +87,21 @@ def regress(outcome: Floats, design: pd.DataFrame, *, level: float = 0.95) -> Re
         df=float(fitted.df_resid),
         n=int(whole.sum()),
     )
+
+
+def _independent(design: pd.DataFrame) -> list[str]:
+    """Columns that are no combination of the intercept and the columns before them."""
+    basis = np.full((len(design), 1), 1.0 / np.sqrt(max(len(design), 1)))
+    kept = []
+    for name in design:
+        column = design[name].to_numpy(dtype=np.float64)
+        rest = column - basis @ (basis.T @ column)
+        rest -= basis @ (basis.T @ rest)
+        size = np.linalg.norm(rest)
+        if size > 1e-9 * max(float(np.linalg.norm(column)), 1.0):
+            kept.append(str(name))
+            basis = np.column_stack([basis, rest / size])
+    return kept
 
 
 def covariate_design(cohort: Cohort, names: Sequence[str], subjects: Sequence[str]) -> pd.DataFrame:
@@ -101,11 +121,11 @@ def covariate_design(cohort: Cohort, names: Sequence[str], subjects: Sequence[st
     InvalidInput
         Naming every column that no table holds.
     """
-    stored = subject_columns(cohort, [name for name in names if name != DURATION]).reindex(subjects)
+    stored = subject_columns(cohort, [name for name in names if name != DURATION]).reindex(list(subjects))
     columns: dict[str, Any] = {}
     for name in names:
         if name == DURATION:
-            onset = subject_columns(cohort, ["onset_day"]).reindex(subjects)["onset_day"]
+            onset = subject_columns(cohort, ["onset_day"]).reindex(list(subjects))["onset_day"]
             columns[name] = -onset.to_numpy(dtype=np.float64) / DAYS_PER_MONTH
             continue
         values = stored[name]
@@ -176,7 +196,7 @@ def regression_rows(
     found: Regression | None, analysis: str, group: str, name: str, level: float
 ) -> Iterator[Row]:
     """Estimate rows of a regression; one absent row where it could not be identified."""
-    shared: Row = {"analysis": analysis, "group": group, "unit": unit(name), "method": "ols"}
+    shared: Row = {"analysis": analysis, "group": group, "unit": unit(name), "method": "ols_hc3"}
     if found is None:
         yield {**shared, "term": "cluster-1 - cluster-0", "absent": "insufficient_data"}
         return
