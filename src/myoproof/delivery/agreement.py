@@ -22,6 +22,10 @@ from myoproof.delivery.figures import (
     forest_height_in,
     style,
 )
+from myoproof.delivery.naming import (
+    term_name,
+    term_scale,
+)
 from myoproof.delivery.page import (
     Grid,
     Section,
@@ -39,8 +43,6 @@ from myoproof.delivery.wording import (
     percent,
     sentence_case,
     series,
-    term_name,
-    term_scale,
 )
 from myoproof.errors import InvalidInput
 from myoproof.numerics.agreement import limits_of_agreement
@@ -298,9 +300,9 @@ def _table(summaries: list[Agreement], key: str) -> Grid:
         "Agreement with the reference, by measure",
         (
             text_column("Measure", [sentence_case(term_name(s.measure)) for s in summaries]),
-            number_column("Bias", (factor * stored["bias"]).tolist()),
-            number_column("Lower limit", (factor * stored["lower"]).tolist()),
-            number_column("Upper limit", (factor * stored["upper"]).tolist()),
+            number_column("Bias", (factor * stored["bias"]).tolist(), decimals=2),
+            number_column("Lower limit", (factor * stored["lower"]).tolist(), decimals=2),
+            number_column("Upper limit", (factor * stored["upper"]).tolist(), decimals=2),
             text_column("Unit", [unit for _, unit in scales]),
             formatted_column("Coverage", stored["share"].tolist(), lambda share: percent(share, 1)),
             count_column("Rows", stored["n_rows"].tolist()),

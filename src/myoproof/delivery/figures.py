@@ -316,10 +316,12 @@ def forest(ax: Axes, rows: Sequence[ForestRow], *, reference: float = 0.0, heads
 def _note_columns(ax: Axes, rows: Sequence[ForestRow], heads: Sequence[str]) -> None:
     columns = max((len(row.notes) for row in rows), default=0)
     widths = [
-        max([len(row.notes[c]) for row in rows if c < len(row.notes)] + [len(h) for h in heads[c : c + 1]])
+        max(
+            [len(row.notes[c]) for row in rows if "".join(row.notes[1:])] + [len(h) for h in heads[c : c + 1]]
+        )
         for c in range(columns)
     ]
-    # Text is anchored in points right of the axes: 5.6 points a character of the widest font, 9 between columns.
+    # Text is anchored in points right of the axes: 5 points a character, 9 between columns.
     start = 8.0
     for c, width in enumerate(widths):
         for y, row in enumerate(rows):

@@ -1,5 +1,6 @@
 """The cohort flow diagram: how many took part at every step, and why the others did not."""
 
+import re
 from typing import NamedTuple
 
 import pandas as pd
@@ -7,15 +8,23 @@ from matplotlib.axes import Axes
 from matplotlib.patches import FancyBboxPatch
 
 from myoproof.delivery.figures import BLUE, INK, MUTED, RULE, WASH, Drawing, canvas, finish, style, wrap
+from myoproof.delivery.naming import (
+    reason,
+    word,
+)
 from myoproof.delivery.page import (
     pick,
     records,
 )
-from myoproof.delivery.wording import reason, sentence_case, size
+from myoproof.delivery.wording import (
+    sentence_case,
+    size,
+)
 
 _STEP_WIDTH = 4.2
 _SIDE_WIDTH = 3.6
-_PITCH_IN = 0.82
+_PITCH_IN = 0.6
+_HALF_IN = 0.17
 
 
 class Step(NamedTuple):
@@ -82,25 +91,35 @@ def flow_steps(estimates: pd.DataFrame, *, analysis: str = "flow") -> list[Step]
         n = int(row["value"])
         left = max(steps[-1].n - n, 0) if steps else 0
         why = reason(row["group"]) if row["group"] else "reason not recorded"
-        steps.append(Step(sentence_case(row["term"].replace("_", " ")), n, left, why if left else ""))
+        steps.append(Step(sentence_case(_known(row["term"])), n, left, why if left else ""))
     return steps
+
+
+def _known(text: str) -> str:
+    opened = text.replace("_", " ")
+    return re.sub(r"\b[a-z]+\b", lambda found: word(found[0]), opened)
 
 
 def _draw(ax: Axes, steps: list[Step]) -> None:
     ax.set_axis_off()
     ax.set_xlim(0, _STEP_WIDTH + _SIDE_WIDTH + 0.6)
-    ax.set_ylim(-_PITCH_IN * (len(steps) - 1) - 0.34, 0.34)
+    ax.set_ylim(-_PITCH_IN * (len(steps) - 1) - 0.24, 0.24)
     middle = _STEP_WIDTH / 2
     for place, step in enumerate(steps):
         y = -_PITCH_IN * place
-        _box(ax, (0, y), _STEP_WIDTH, f"{wrap(step.label, 52)}\n{size(step.n)}", edge=BLUE, face="white")
+        _box(ax, (0, y), _STEP_WIDTH, f"{step.label}, {size(step.n)}", edge=BLUE, face="white")
         if place:
             arrow = {"arrowstyle": "-|>", "color": MUTED, "shrinkA": 0, "shrinkB": 0, "linewidth": 1}
-            ax.annotate("", xy=(middle, y + 0.27), xytext=(middle, y + _PITCH_IN - 0.27), arrowprops=arrow)
+            ax.annotate(
+                "",
+                xy=(middle, y + _HALF_IN + 0.02),
+                xytext=(middle, y + _PITCH_IN - _HALF_IN - 0.02),
+                arrowprops=arrow,
+            )
         if step.left:
             between = y + _PITCH_IN / 2
             ax.plot([middle, _STEP_WIDTH + 0.6], [between, between], color=MUTED, linewidth=1)
-            text = wrap(f"{size(step.left)} left: {step.why}", 44)
+            text = wrap(f"{size(step.left)} left: {step.why}", 50)
             _box(ax, (_STEP_WIDTH + 0.6, between), _SIDE_WIDTH, text, edge=RULE, face=WASH)
 
 
@@ -108,9 +127,9 @@ def _box(ax: Axes, corner: tuple[float, float], width: float, text: str, *, edge
     x, y = corner
     rounded = "round,pad=0.02,rounding_size=0.06"
     shape = FancyBboxPatch(
-        (x + 0.03, y - 0.24),
+        (x + 0.03, y - _HALF_IN),
         width - 0.06,
-        0.48,
+        2 * _HALF_IN,
         boxstyle=rounded,
         edgecolor=edge,
         facecolor=face,

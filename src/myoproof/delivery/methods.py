@@ -11,9 +11,19 @@ import pandas as pd
 from myoproof.core.result import Result
 from myoproof.core.study import Feature, Study
 from myoproof.delivery.flow import flow_steps
+from myoproof.delivery.naming import (
+    reason,
+    term_name,
+    word,
+)
 from myoproof.delivery.page import pick
 from myoproof.delivery.phenotypes import is_claim
-from myoproof.delivery.wording import percent, reason, sentence_case, series, size, term_name, word
+from myoproof.delivery.wording import (
+    percent,
+    sentence_case,
+    series,
+    size,
+)
 from myoproof.vocabulary.lookup import label
 
 KIND_METHODS: Mapping[str, str] = MappingProxyType(
@@ -76,7 +86,7 @@ def methods(study: Study, software: Mapping[str, str]) -> list[tuple[str, str]]:
         ("Outcome", "" if study.outcome is None else sentence_case(_feature(study.outcome)) + "."),
         ("Held beside", sentence_case("; ".join(_feature(feature) for feature in study.correlates))),
         ("Adjusted for", sentence_case(series([word(name) for name in study.covariates]))),
-        ("Families of tests", "; ".join(_family(name, terms) for name, terms in study.families.items())),
+        ("Families of tests", ". ".join(_family(name, terms) for name, terms in study.families.items())),
         ("Analysis", KIND_METHODS.get(study.kind, "")),
         ("Parameters", _parameters(study.method)),
         ("Acceptance criteria", _parameters(study.accept)),
@@ -91,7 +101,7 @@ def _cohort(study: Study) -> str:
     if not wanted:
         return "All subjects and sessions of the cohort."
     held = [
-        f"{word(name)}: {series([str(v) for v in value]) if isinstance(value, list) else value}"
+        f"{word(name)}: {series([word(v) for v in value]) if isinstance(value, list) else word(value)}"
         for name, value in wanted.items()
     ]
     return sentence_case("; ".join(held)) + "."
@@ -99,18 +109,24 @@ def _cohort(study: Study) -> str:
 
 def _feature(feature: Feature) -> str:
     sites = [feature.site] if isinstance(feature.site, str) else feature.site
-    where = "every site" if sites == ["*"] else series([label("sites", site) for site in sites])
-    side = {"*": "each side", "mean": "mean of sides", "": ""}.get(feature.side, feature.side)
+    free = sites == ["*"]
+    where = (
+        "every site"
+        if free and feature.side != "*"
+        else series([label("sites", s) for s in sites if s != "*"])
+    )
+    sides = {"*": "" if free else "each side", "mean": "mean of sides", "both": "both sides together", "": ""}
     extra = [
         f"{name} {value}"
         for name in ("modality", "at", "method", "rater", "session")
         if (value := getattr(feature, name))
     ]
+    side = sides.get(feature.side, feature.side)
     return ", ".join(part for part in (term_name(feature.measure), where, side, *extra) if part)
 
 
 def _family(name: str, terms: Sequence[str]) -> str:
-    shown = series([term_name(term) for term in terms])
+    shown = "; ".join(term_name(term) for term in terms)
     return f"{word(name)} ({len(terms)}): {shown}" if terms else f"{word(name)}: all other terms"
 
 
@@ -123,7 +139,7 @@ def _plain(value: Any) -> str:
         return series([_plain(item) for item in value])
     if isinstance(value, dict):
         return "(" + _parameters(value) + ")"
-    return str(value)
+    return word(value) if isinstance(value, str) else str(value)
 
 
 def limitations(results: Sequence[Result], evidence: pd.DataFrame, *, simulated: bool) -> list[str]:
@@ -162,7 +178,7 @@ def _applies(limit: str, result: Result) -> bool:
 
 def _lost(result: Result) -> list[str]:
     steps = flow_steps(result.estimates)
-    left = [f"{size(step.left)} ({step.why})" for step in steps if step.left]
+    left = [f"{size(step.left)} ({step.why})" for step in steps if step.left and "other arm" not in step.why]
     return [f"{result.study.title}: left out on the way were {series(left)}."] if left else []
 
 
@@ -218,7 +234,7 @@ def _toml(value: Any) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, float) and not math.isfinite(value):
-        return str(value)
+        return word(value) if isinstance(value, str) else str(value)
     if isinstance(value, list):
         return "[" + ", ".join(_toml(item) for item in value) + "]"
     if isinstance(value, dict):

@@ -9,7 +9,13 @@ from typing import Any
 import pandas as pd
 
 from myoproof.delivery.figures import Drawing
-from myoproof.delivery.wording import DASH, decimals_for, number, p_cell, series
+from myoproof.delivery.wording import (
+    DASH,
+    decimals_for,
+    number,
+    p_cell,
+    series,
+)
 
 FIGURE_SPACE = "\u2007"
 PUNCTUATION_SPACE = "\u2008"
@@ -243,7 +249,13 @@ def count_column(label: str, values: Sequence[float]) -> Column:
     return number_column(label, values, decimals=0)
 
 
-def interval_column(label: str, values: Sequence[float], bounds: Sequence[tuple[float, float]]) -> Column:
+def interval_column(
+    label: str,
+    values: Sequence[float],
+    bounds: Sequence[tuple[float, float]],
+    *,
+    decimals: int | None = None,
+) -> Column:
     """A column of estimates with intervals, ``1.05 (0.71 to 1.49)``, sorted by estimate.
 
     Parameters
@@ -254,10 +266,12 @@ def interval_column(label: str, values: Sequence[float], bounds: Sequence[tuple[
         Estimates, as shown.
     bounds : sequence of (float, float)
         Lower and upper bounds.
+    decimals : int, optional
+        For all values; chosen row by row when absent.
     """
     shown = []
     for value, (low, high) in zip(values, bounds, strict=True):
-        places = decimals_for(value, low, high)
+        places = decimals_for(value, low, high) if decimals is None else decimals
         tail = (
             ""
             if math.isnan(low) or math.isnan(high)

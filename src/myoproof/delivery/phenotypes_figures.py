@@ -24,6 +24,11 @@ from myoproof.delivery.figures import (
     forest,
     style,
 )
+from myoproof.delivery.naming import (
+    short_name,
+    term_name,
+    word,
+)
 from myoproof.delivery.page import (
     first,
     pick,
@@ -35,8 +40,6 @@ from myoproof.delivery.wording import (
     sentence_case,
     series,
     size,
-    term_name,
-    word,
 )
 
 METRICS = {
@@ -91,7 +94,7 @@ def clusters_drawing(estimates: pd.DataFrame, *, key: str, decision: str, simula
             if name == decision:
                 _bands(ax, nulls)
         if not nulls.empty:
-            _excess(axes[len(shown)], nulls)
+            _excess(axes[len(shown)], nulls, word(decision))
         for ax in axes[panels:]:
             ax.set_axis_off()
         _shared_legend(figure, axes)
@@ -127,7 +130,7 @@ def _bands(ax: Axes, nulls: pd.DataFrame) -> None:
         ax.plot(k, mean, color=colour, linestyle=line, marker=marker, label=label, markersize=4)
 
 
-def _excess(ax: Axes, nulls: pd.DataFrame) -> None:
+def _excess(ax: Axes, nulls: pd.DataFrame, metric: str) -> None:
     for (name, rows), (colour, marker, line) in zip(
         nulls.groupby("group", sort=True), _NULL_LOOKS, strict=False
     ):
@@ -138,8 +141,9 @@ def _excess(ax: Axes, nulls: pd.DataFrame) -> None:
             top = int(np.nanargmax(rows["statistic"]))
             ring: dict[str, Any] = {"marker": "o", "markersize": 11, "fillstyle": "none", "linestyle": "none"}
             ax.plot(k[top], rows["statistic"].iloc[top], color=colour, **ring)
+    ax.axhspan(-1.96, 1.96, color=MUTED, alpha=0.13, linewidth=0)
     ax.axhline(0, color=MUTED, linewidth=0.9, linestyle=(0, (4, 3)))
-    ax.set_title("Excess over the null (decision statistic)")
+    ax.set_title(f"Decision: excess of the {metric}" if metric else "Decision: excess over the null")
     ax.set_xlabel("number of groups, k")
     ax.set_ylabel("null standard deviations")
     ax.set_xticks(sorted(set(_k_of(nulls))))
@@ -172,13 +176,14 @@ def _clusters_alt(estimates: pd.DataFrame, shown: list[str]) -> str:
 
 def _clusters_caption(estimates: pd.DataFrame, decision: str) -> str:
     counted = pick(estimates, analysis=list(METRICS))["n_subjects"].max()
+    banded = decision in METRICS
     bands = (
-        f" Coloured bands in the panel of {word(decision)}: mean ± 1.96 SD of each null." if decision else ""
+        f" Coloured bands in the panel of {word(decision)}: mean ± 1.96 SD of each null." if banded else ""
     )
     return (
         f"Descriptive measures by number of groups (black; grey band: 2.5 to 97.5 % of resamples), "
         f"{size(counted)}.{bands} The decision rests on one statistic alone: the largest standardised excess"
-        " over each null (ringed)."
+        " over each null (ringed; grey band: where 95 % of one null's draws lie at a single k)."
     )
 
 
@@ -251,7 +256,7 @@ def _heat(figure: Figure, ax: Axes, table: pd.DataFrame, sizes: dict[str, float]
         colour = "white" if contrast("white", behind) > contrast(INK, behind) else INK
         centre: dict[str, Any] = {"ha": "center", "va": "center", "fontsize": 8}
         ax.text(column + 0.5, line + 0.5, number(value, 2), color=colour, **centre)
-    ax.set_yticks(np.arange(len(table)) + 0.5, [sentence_case(term_name(str(term))) for term in table.index])
+    ax.set_yticks(np.arange(len(table)) + 0.5, [sentence_case(short_name(str(term))) for term in table.index])
     heads = [f"{term_name(str(name))}\n{size(sizes.get(str(name), np.nan))}" for name in table.columns]
     ax.set_xticks(np.arange(table.shape[1]) + 0.5, heads)
     ax.xaxis.tick_top()
@@ -298,7 +303,7 @@ def axis_drawing(
         f"Score of each patient (higher is worse), {counted}; right, the strongest loadings of the axis."
     )
     with style():
-        figure, axes = canvas(3.1, columns=2, width_ratios=[1, 0.9])
+        figure, axes = canvas(3.5, columns=2, width_ratios=[1, 0.8])
         _histogram(axes[0], scores, assigned)
         _loadings(axes[1], strongest)
         svg = finish(figure, key=f"{key}-axis", title=title, alt=alt, simulated=simulated)
@@ -326,6 +331,7 @@ def _histogram(ax: Axes, scores: pd.Series, assigned: pd.Series) -> None:
     ax.set_xlabel("severity score (higher is worse)")
     ax.set_ylabel("patients")
     if len(names) > 1:
+        ax.set_ylim(top=1.12 * float(below.max()) + 0.09 * len(names) * float(below.max()))
         ax.legend(loc="upper right")
 
 
@@ -334,7 +340,7 @@ def _loadings(ax: Axes, strongest: pd.DataFrame) -> None:
         ax.set_axis_off()
         return
     rows = [
-        ForestRow(sentence_case(term_name(str(row["term"]))), row["value"], row["low"], row["high"])
+        ForestRow(sentence_case(short_name(row["term"])), row["value"], row["low"], row["high"])
         for row in records(strongest)
     ]
     for place, row in enumerate(rows):

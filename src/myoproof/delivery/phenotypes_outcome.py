@@ -18,6 +18,12 @@ from myoproof.delivery.figures import (
     forest_height_in,
     style,
 )
+from myoproof.delivery.naming import (
+    reason,
+    term_name,
+    term_scale,
+    word,
+)
 from myoproof.delivery.page import (
     pick,
     records,
@@ -26,17 +32,13 @@ from myoproof.delivery.wording import (
     interval,
     number,
     p_cell,
-    reason,
     sentence_case,
-    term_name,
-    term_scale,
-    word,
 )
 
 _GROUP_NAMES = {
     "adjusted": "adjusted",
     "unadjusted": "unadjusted",
-    "axis_adjusted": "severity axis, per SD, adjusted",
+    "axis_adjusted": "beside the severity axis",
     "complete_cases": "complete cases, adjusted",
 }
 
@@ -82,11 +84,20 @@ def _outcome_lines(estimates: pd.DataFrame) -> list[ForestRow]:
     lines = []
     for place, row in enumerate(records(wanted)):
         name = _GROUP_NAMES.get(row["group"], word(row["group"]))
-        head = "" if row["group"] == "axis_adjusted" else f"{sentence_case(term_name(row['term']))}, "
-        lines.append(_line(row, sentence_case(head + name), INK, "o", place == 0))
+        cluster = row["term"].startswith("cluster")
+        label = f"{term_name(row['term'])}, {name}" if cluster else "severity axis, per SD, beside the groups"
+        lines.append(_line(row, sentence_case(label), INK, "o", place == 0))
     for left_out, colour, marker in (("centre", BLUE, "s"), ("device", GREEN, "D")):
         for row in records(pick(estimates, analysis=f"leave_one_{left_out}_out", term="outcome")):
-            lines.append(_line(row, f"Without {left_out} {row['group']}", colour, marker, False))
+            lines.append(
+                _line(
+                    row,
+                    f"Without {left_out} {row['group'].removeprefix(left_out + '-')}",
+                    colour,
+                    marker,
+                    False,
+                )
+            )
     return lines
 
 

@@ -7,12 +7,21 @@ import numpy as np
 import pandas as pd
 
 from myoproof.delivery.figures import Drawing, ForestRow, canvas, finish, forest, forest_height_in, style
+from myoproof.delivery.naming import (
+    short_name,
+    term_scale,
+)
 from myoproof.delivery.page import (
     pick,
     records,
 )
-from myoproof.delivery.progression_figures import MAXIMUM_LINES, best_p, short_name
-from myoproof.delivery.wording import interval, number, p_cell, sentence_case, term_scale
+from myoproof.delivery.progression_figures import MAXIMUM_LINES, best_p
+from myoproof.delivery.wording import (
+    interval,
+    number,
+    p_cell,
+    sentence_case,
+)
 
 
 def correlation_drawing(

@@ -23,6 +23,13 @@ from myoproof.delivery.figures import (
     style,
     wrap,
 )
+from myoproof.delivery.naming import (
+    reason,
+    short_name,
+    term_name,
+    term_scale,
+    word,
+)
 from myoproof.delivery.page import (
     first,
     pick,
@@ -30,32 +37,21 @@ from myoproof.delivery.page import (
 )
 from myoproof.delivery.wording import (
     DASH,
+    NO_BREAK,
     decimals_for,
     interval,
     number,
     p_cell,
-    reason,
     sentence_case,
     series,
     size,
-    term_name,
-    term_scale,
-    word,
 )
 from myoproof.vocabulary.lookup import words, worsening_sign
 
 DAYS_PER_MONTH = 365.25 / 12
 MAXIMUM_PANELS = 6
 MAXIMUM_LINES = 22
-_SHORT = {
-    "fat_fraction_signal": "fat fraction (signal)",
-    "functional_remaining_volume": "remaining volume",
-    "functional_remaining_area": "remaining area",
-    "cross_sectional_area": "area",
-    "knee_extension_strength": "knee extension",
-    "plantar_flexion_strength": "plantar flexion",
-    "grip_strength": "grip",
-}
+_SIZES = {"mm2", "cm2", "mL", "mm3"}
 
 
 def group_name(name: str) -> str:
@@ -68,31 +64,11 @@ def group_name(name: str) -> str:
 
     Examples
     --------
-    >>> group_name("als"), group_name("als - control")
-    ('ALS', 'ALS − controls')
+    >>> group_name("als"), group_name("control")
+    ('ALS', 'controls')
     """
     parts = [{"als": "ALS", "control": "controls"}.get(part, word(part)) for part in name.split(" - ")]
-    return " − ".join(parts)
-
-
-def short_name(term: str) -> str:
-    """A term for a narrow place: the measure shortened, the slice of maximal area not said.
-
-    Parameters
-    ----------
-    term : str
-        Feature name.
-
-    Examples
-    --------
-    >>> short_name("cross_sectional_area/thigh/both/maximum"), short_name("alsfrs_r/total/both")
-    ('area, thigh', 'ALSFRS-R')
-    """
-    kind, site = [*term.split("/"), ""][:2]
-    name = _SHORT.get(kind, term_name(kind))
-    if site in ("", "total") or kind.endswith("_strength"):
-        return name
-    return f"{name}, {term_name('/'.join(term.split('/')[:3]), measure=False)}"
+    return f" −{NO_BREAK}".join(parts)
 
 
 def course_drawing(
@@ -178,66 +154,99 @@ def _course_alt(levels: pd.DataFrame, term: str) -> str:
 
 
 def change_drawing(
-    estimates: pd.DataFrame, *, key: str, measure: str, terms: Sequence[str], simulated: bool
+    estimates: pd.DataFrame, *, key: str, title: str, terms: Sequence[str], simulated: bool
 ) -> Drawing | None:
-    """Change in the patients and, below it, in the controls, for every site of one measure.
+    """Change in the patients and, below it, in the controls, for terms that belong together.
+
+    Terms of unlike size are drawn in per cent of their group's mean at baseline; the numbers beside the plot
+    stay in their own units.
 
     Parameters
     ----------
     estimates : DataFrame
-        Estimate rows of analysis ``change``, paired t.
+        Estimate rows of analyses ``change`` (paired t) and ``level``.
     key : str
-        Prefix of the figure's key.
-    measure : str
-        The measure, first part of the terms.
+        The figure's key.
+    title : str
+        What changes.
     terms : sequence of str
-        Terms in order; those of other measures are passed over.
+        Terms in order.
     simulated : bool
         Whether the data are simulated.
     """
-    wanted = [term for term in terms if term.split("/")[0] == measure]
-    rows = pick(estimates, analysis="change", method="paired_t", term=wanted)
+    rows = pick(estimates, analysis="change", method="paired_t", term=list(terms))
     patients = rows[rows["group"] != "control"].drop_duplicates("term").set_index("term", drop=False)
-    patients = patients.reindex([term for term in wanted if term in patients.index]).head(MAXIMUM_LINES)
+    patients = patients.reindex([term for term in terms if term in patients.index]).head(MAXIMUM_LINES)
     if not patients["value"].notna().any():
         return None
-    scale, unit = term_scale(measure, str(patients["unit"].iloc[0]), change=True)
-    controls = rows[rows["group"] == "control"].drop_duplicates("term").set_index("term")
-    known = patients[["value", "low", "high"]].to_numpy(float) * scale
-    places = decimals_for(*known[np.isfinite(known)])
-    lines = [_change_line(row, scale, places) for row in records(patients)]
-    title = f"Change in {term_name(measure)}"
-    alt = "; ".join(f"{line.label}: {line.notes[0]}, n {line.notes[2]}" for line in lines) + f" ({unit})."
-    left_out = len(set(wanted) & set(rows["term"])) - len(lines)
+    controls = pick(rows, group="control").drop_duplicates("term").set_index("term", drop=False)
+    controls = controls.reindex([term for term in patients.index if term in controls.index])
+    relative = len(set(patients["unit"])) > 1 or set(patients["unit"]) <= _SIZES
+    starts = _baselines(estimates) if relative else {}
+    lines = _change_lines(patients, starts)
+    unit = "per cent of the mean at baseline" if relative else _change_unit(patients)
+    told = [f"{line.label}: {line.notes[0]}, n {line.notes[-1]}" for line in lines]
+    alt = f"Change in ALS. {'; '.join(told)}" + ("." if relative else f" ({unit}).")
     with style():
         figure, (ax,) = canvas(forest_height_in(lines) + 0.1 * len(lines))
         forest(ax, lines, heads=("Change in ALS (95 % interval)", "adj. p", "n"))
-        for place, line in enumerate(patients.index):
-            if line in controls.index:
-                _below(ax, place + 0.3, scale * controls.loc[line, ["value", "low", "high"]].to_numpy(float))
-        ax.set_xlabel(f"change ({unit})")
-        svg = finish(figure, key=f"{key}-change-{measure}", title=title, alt=alt, simulated=simulated)
-    caption = _change_caption(measure, unit, controls) + (
-        f" {left_out} more sites are in the table only." if left_out else ""
-    )
-    return Drawing(f"{key}-change-{measure}", title, caption, alt, svg)
+        for row in records(controls):
+            _below(ax, list(patients.index).index(row["term"]) + 0.3, _drawn(row, starts))
+        ax.set_xlabel(f"change ({'% of the mean at baseline' if relative else unit})")
+        svg = finish(figure, key=key, title=title, alt=alt, simulated=simulated)
+    caption = _change_caption(patients, controls, unit, len(set(rows["term"])) - len(lines))
+    return Drawing(key, title, caption, alt, svg)
 
 
-def _change_caption(measure: str, unit: str, controls: pd.DataFrame) -> str:
-    known = measure in words("measures")
-    worse = f"; {'higher' if worsening_sign(measure) > 0 else 'lower'} is worse" if known else ""
+def _baselines(estimates: pd.DataFrame) -> dict[tuple[str, str], float]:
+    levels = pick(estimates, analysis="level").dropna(subset=["value"]).sort_values("day", kind="stable")
+    firsts = levels.drop_duplicates(["term", "group"])
+    return {(row["term"], row["group"]): float(row["value"]) for row in records(firsts)}
+
+
+def _change_unit(rows: pd.DataFrame) -> str:
+    row = records(rows.head(1))[0]
+    return term_scale(row["term"], row["unit"], change=True)[1]
+
+
+def _drawn(
+    row: Mapping[str, Any], starts: Mapping[tuple[str, str], float]
+) -> np.ndarray[Any, np.dtype[np.float64]]:
+    values = np.array([row["value"], row["low"], row["high"]], dtype=np.float64)
+    if starts:
+        return 100 * values / abs(starts.get((row["term"], row["group"]), float("nan")))
+    return term_scale(row["term"], row["unit"], change=True)[0] * values
+
+
+def _change_lines(rows: pd.DataFrame, starts: Mapping[tuple[str, str], float]) -> list[ForestRow]:
+    own = [_drawn(row, {}) for row in records(rows)]
+    alike = len(set(rows["unit"])) == 1
+    finite = [value for values in own for value in values if np.isfinite(value)]
+    lines, nothing = [], float("nan")
+    for row, values in zip(records(rows), own, strict=True):
+        site = term_name("/".join(row["term"].split("/")[:3]), measure=False)
+        label = sentence_case(site if alike else short_name(row["term"]))
+        if np.isnan(values[0]):
+            absent = (f"absent: {reason(row['absent'])}", "", "")
+            lines.append(ForestRow(label, nothing, nothing, nothing, absent))
+            continue
+        places = decimals_for(*finite) if alike else decimals_for(*values)
+        unit = "" if alike else term_scale(row["term"], row["unit"], change=True)[1]
+        text = interval(*values, decimals=places, unit=unit)
+        notes = (text, p_cell(best_p(row)), number(row["n_subjects"], 0))
+        value, low, high = _drawn(row, starts)
+        lines.append(ForestRow(label, value, low, high, notes, VERMILION, "o"))
+    return lines
+
+
+def _change_caption(patients: pd.DataFrame, controls: pd.DataFrame, unit: str, left_out: int) -> str:
+    measures = {term.split("/")[0] for term in patients["term"]} & set(words("measures"))
+    signs = {worsening_sign(measure) for measure in measures}
+    worse = f"; {'higher' if signs == {1} else 'lower'} is worse" if len(signs) == 1 else ""
     held = controls.dropna(subset=["value"])["n_subjects"]
-    beside = f" Squares: controls, {count_range(held.min(), held.max())}." if len(held) else ""
-    return f"Last visit minus baseline in {unit} with 95 % intervals{worse}. Circles: ALS.{beside}"
-
-
-def _change_line(row: Mapping[Any, Any], scale: float, places: int) -> ForestRow:
-    label = sentence_case(term_name("/".join(row["term"].split("/")[:3]), measure=False))
-    value, low, high = (scale * row[name] for name in ("value", "low", "high"))
-    if np.isnan(value):
-        return ForestRow(label, value, low, high, (f"absent: {reason(row['absent'])}", "", ""))
-    notes = (interval(value, low, high, decimals=places), p_cell(best_p(row)), number(row["n_subjects"], 0))
-    return ForestRow(label, value, low, high, notes, VERMILION, "o")
+    beside = f" Blue squares: controls, {count_range(held.min(), held.max())}." if len(held) else ""
+    more = f" {left_out} more sites are in the table only." if left_out else ""
+    return f"Last visit minus baseline in {unit}, with 95 % intervals{worse}. Circles: ALS.{beside}{more}"
 
 
 def _below(ax: Axes, y: float, values: np.ndarray[Any, np.dtype[np.float64]]) -> None:
@@ -293,8 +302,8 @@ def _league_caption(rows: pd.DataFrame, left_out: int) -> str:
     return (
         "Standardised response mean (mean change / SD of change) with 95 % bootstrap interval,"
         f" {count_range(rows['n_subjects'].min(), rows['n_subjects'].max())}; right, patients per arm that a"
-        f" trial needs to show a slowing by 50 % or 25 %.{clinical}{more} The top of a ranking is flattered by"
-        " chance; see the out-of-bag value in the text."
+        f" trial needs to show a slowing by 50 % or 25 %.{clinical}{more} The top of a ranking is flattered"
+        " by chance; see the out-of-bag value in the text."
     )
 
 

@@ -7,6 +7,10 @@ import pandas as pd
 
 from myoproof.core.result import Result
 from myoproof.delivery.flow import flow_drawing
+from myoproof.delivery.naming import (
+    term_name,
+    word,
+)
 from myoproof.delivery.page import (
     Grid,
     Section,
@@ -18,8 +22,12 @@ from myoproof.delivery.page import (
     text_column,
     verdict_column,
 )
-from myoproof.delivery.phenotypes import remark
-from myoproof.delivery.wording import sentence_case, series, size, term_name, word
+from myoproof.delivery.phenotypes_tables import remark
+from myoproof.delivery.wording import (
+    sentence_case,
+    series,
+    size,
+)
 
 
 def rows_section(result: Result, *, key: str) -> Section:
@@ -75,16 +83,18 @@ def evidence_section(evidence: pd.DataFrame, current: Mapping[str, str]) -> Sect
             interval_column("Value (interval)", evidence["value"].tolist(), bounds),
             text_column("Criterion", evidence["criterion"].tolist()),
             verdict_column("Verdict", evidence["verdict"].tolist()),
-            text_column("State", ["stale: made with another version" if old else "current" for old in stale]),
+            text_column("State", ["stale" if old else "current" for old in stale]),
             count_column("n", evidence["n"].tolist()),
-            text_column("Population", evidence["population"].tolist()),
-            text_column("Reference", evidence["reference"].tolist()),
-            text_column("Date", evidence["date"].tolist()),
-            text_column("Version", evidence["version"].tolist()),
+            text_column("Population; reference", _joined(evidence, "population", "reference", "; ")),
+            text_column("Date, version", _joined(evidence, "date", "version", ", ")),
         ),
         evidence,
     )
     return Section("evidence", "Evidence", (*_verdicts(evidence, stale), grid))
+
+
+def _joined(rows: pd.DataFrame, one: str, other: str, between: str) -> list[str]:
+    return [between.join(filter(None, pair)) for pair in zip(rows[one], rows[other], strict=True)]
 
 
 def _metric(row: Any) -> str:
