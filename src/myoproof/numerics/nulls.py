@@ -140,7 +140,7 @@ def factor_draw(
     def draw(rng: np.random.Generator) -> Floats:
         factor = g_and_h(rng.standard_normal(len(missing)), model.skew, model.tail)
         latent = model.location + np.outer(factor, model.loading) + rng.standard_normal(missing.shape) @ root
-        sample = np.clip(latent, lower, upper)
+        sample = np.asarray(np.clip(latent, lower, upper), dtype=np.float64)
         sample[missing] = np.nan
         return sample
 
@@ -252,9 +252,7 @@ def excess_over(observed: Profile, replicates: Sequence[Profile]) -> Excess:
     square = float(centred @ centred)
     slope = centred @ y / square if square > 0 else np.zeros(y.shape[1])
     residual = y - y.mean(axis=0) - np.outer(centred, slope)
-    leverage = (1.0 / len(pool) + (centred**2 / square if square > 0 else 0.0))[:, np.newaxis] * np.ones_like(
-        y
-    )
+    leverage = (1.0 / len(pool) + centred**2 / max(square, 1e-300))[:, np.newaxis]
     rest = np.maximum((residual**2).sum(axis=0) - residual**2 / (1 - leverage), 1e-24) / (len(pool) - 3)
     predicted, deviation = y - residual / (1 - leverage), np.sqrt(rest / (1 - leverage))
     excess = (y - predicted) / deviation

@@ -88,7 +88,7 @@ def decide(
             replicates=parameters.null_replicates,
             n_starts=parameters.null_starts,
             threads=threads,
-            progress=lambda share, done=number: tell((done + share) / len(parameters.nulls)),
+            progress=_part(tell, number, len(parameters.nulls)),
         )
         excesses[name] = excess_over(observed, replicates)
         if stop_early and excesses[name].p_value > parameters.alpha:
@@ -144,6 +144,10 @@ def claim_rows(claim: Claim, parameters: Parameters, n: int) -> Iterator[Row]:
         "n_subjects": n,
         "flags": verdict,
     }
+
+
+def _part(tell: Callable[[float], None], done: int, total: int) -> Callable[[float], None]:
+    return lambda share: tell((done + share) / total)
 
 
 def _silent(share: float) -> None:
