@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from myoproof.numerics.icc import intraclass_correlation
+from myoproof.numerics.icc import icc_value, intraclass_correlation
 
 REFERENCE = tomllib.loads(
     (Path(__file__).parents[1] / "reference" / "change_and_agreement.toml").read_text(encoding="utf-8")
@@ -26,6 +26,7 @@ def test_shrout_and_fleiss(name: str) -> None:
     answer = REFERENCE["icc"][name]
     found = intraclass_correlation(RATINGS, FORMS[name])
     assert found.value == pytest.approx(answer["value"], abs=answer["tolerance"])
+    assert icc_value(RATINGS, FORMS[name]) == found.value
 
 
 def test_interval_of_shrout_and_fleiss() -> None:

@@ -20,7 +20,7 @@ from myoproof.numerics.agreement import (
     within_subject_sd,
 )
 from myoproof.numerics.clustered import Interval, cluster_jackknife, clustered_share
-from myoproof.numerics.icc import intraclass_correlation
+from myoproof.numerics.icc import icc_value, intraclass_correlation
 from myoproof.vocabulary.lookup import near
 
 METHOD = "agreement"
@@ -247,6 +247,8 @@ def _evidence(pairs: Pairs, *, by_site: bool, level: float) -> Iterator[dict[str
     for metric, count in counts.items():
         if count:
             yield {**base, "metric": metric, "value": float(count), "n": n_subjects, "population": "all rows"}
+    if pairs.rows.empty:
+        return
     strata = [pairs.rows["measure"], _kind_of_at(pairs.rows["at"]), _kind_of_side(pairs.rows["side"])]
     for names, rows in pairs.rows.groupby(strata, sort=True):
         measure, at, side = (str(name) for name in names)
@@ -324,7 +326,7 @@ def _icc(ratings: npt.NDArray[np.float64], subjects: npt.NDArray[Any], level: fl
     if len(np.unique(subjects)) == len(subjects):
         return intraclass_correlation(ratings, "A,1", level=level)
     return cluster_jackknife(
-        lambda mask: intraclass_correlation(ratings[mask], "A,1").value, subjects, scale="fisher", level=level
+        lambda mask: icc_value(ratings[mask], "A,1"), subjects, scale="fisher", level=level
     )
 
 

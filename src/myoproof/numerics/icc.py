@@ -45,11 +45,7 @@ def intraclass_correlation(ratings: npt.ArrayLike, form: IccForm = "A,1", *, lev
     >>> round(intraclass_correlation([[1, 1.1], [2, 2.1], [3, 2.9]]).value, 3)
     0.994
     """
-    y = np.asarray(ratings, dtype=np.float64)
-    if y.ndim != 2 or min(y.shape) < 2 or not np.isfinite(y).all():
-        raise ValueError(f"needs a complete table of two targets and raters or more, got {y.shape}")
-    if form not in ("1,1", "A,1", "C,1", "1,k", "A,k", "C,k"):
-        raise ValueError(f"unknown form {form!r} of the intraclass correlation")
+    y = _checked(ratings, form)
     n, k = y.shape
     rows, columns, error, within = _mean_squares(y)
     if rows == 0 and within == 0:
@@ -62,6 +58,32 @@ def intraclass_correlation(ratings: npt.ArrayLike, form: IccForm = "A,1", *, lev
     if form.endswith("k"):
         return Interval(*(_stepped_up(single, k) for single in (value, low, high)))
     return Interval(value, low, high)
+
+
+def icc_value(ratings: npt.ArrayLike, form: IccForm = "A,1") -> float:
+    """An intraclass correlation without its interval; see :func:`intraclass_correlation`.
+
+    Examples
+    --------
+    >>> icc_value([[1, 1], [2, 2], [3, 3]])
+    1.0
+    """
+    y = _checked(ratings, form)
+    n, k = y.shape
+    rows, columns, error, within = _mean_squares(y)
+    if rows == 0 and within == 0:
+        return math.nan
+    single = _icc(form[0], rows, columns, error, within, n, k)
+    return _stepped_up(single, k) if form.endswith("k") else single
+
+
+def _checked(ratings: npt.ArrayLike, form: str) -> Floats:
+    y = np.asarray(ratings, dtype=np.float64)
+    if y.ndim != 2 or min(y.shape) < 2 or not np.isfinite(y).all():
+        raise ValueError(f"needs a complete table of two targets and raters or more, got {y.shape}")
+    if form not in ("1,1", "A,1", "C,1", "1,k", "A,k", "C,k"):
+        raise ValueError(f"unknown form {form!r} of the intraclass correlation")
+    return y
 
 
 def _mean_squares(y: Floats) -> tuple[float, float, float, float]:
