@@ -195,7 +195,7 @@ def validate(
     out: Annotated[Path | None, typer.Option(help="Evidence rows as CSV.")] = None,
 ) -> None:
     """Agreement of two sets of rows: bias, limits of agreement, ICC, coverage of the intervals."""
-    evidence = _workflow("verbs").validate_rows(rows, against, across=across, out=out)
+    evidence = _workflow("verbs").validate_rows(rows, against, across=across, by_site=by_site, out=out)
     shown = ["about", "metric", "value", "low", "high", "n", "population", "verdict"]
     _print_frame(evidence[shown])
     if out:

@@ -74,7 +74,8 @@ def demo(out: Path, *, threads: int = 1, seed: int = EXAMPLE_SEED, progress: Pro
         scans, study, lambda share: tell("measuring thigh scans", 0.08 + 0.27 * share)
     )
     truth = pd.concat([scan.truth for scan in scans], ignore_index=True)
-    evidence = agreement.check(measured, truth, across="method,rater")
+    evidence = agreement.check(whole_muscles(measured), truth, across="method,rater", by_site=False)
+    evidence = evidence[~evidence["metric"].str.startswith("unmatched")]
     write_table(evidence, study / "evidence" / "dixon-agreement.csv")
     results = []
     for number, name in enumerate(TEMPLATES):
@@ -111,10 +112,16 @@ def joined(cohorts: list[Cohort], more_subjects: list[str]) -> Cohort:
     return make_cohort(people, *(stacked[name] for name in tables[1:]))
 
 
+def whole_muscles(measured: pd.DataFrame) -> pd.DataFrame:
+    """The main rows of single sides: no slices, no sensitivity rows, no unions of sides."""
+    main = measured[(measured["method"] == dixon.METHOD) & measured["side"].isin(["left", "right"])]
+    return main[~main["at"].str.startswith("slice:")]
+
+
 def pairs(measured: pd.DataFrame, truth: pd.DataFrame) -> pd.DataFrame:
-    """Measured rows beside their true values, for whole muscles and sides."""
+    """Measured rows of whole muscles beside their true values."""
     key = [column for column in KEY if column not in ("method", "rater")]
-    main = measured[(measured["method"] == dixon.METHOD) & ~measured["at"].str.startswith("slice:")]
+    main = whole_muscles(measured)
     true = truth[[*key, "value"]].rename(columns={"value": "truth"})
     both = main.merge(true, on=key, how="inner")
     return both[both["value"].notna() & both["truth"].notna()].reset_index(drop=True)

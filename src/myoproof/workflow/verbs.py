@@ -242,6 +242,8 @@ def validate_rows(
         Two row files; the second is the reference.
     across : str
         The key column in which they may differ, for example "method" or "rater"; several joined by commas.
+    by_site : bool
+        Whether every site gets its own rows.
     out : Path, optional
         Evidence rows as CSV.
 
@@ -251,7 +253,7 @@ def validate_rows(
         If a file cannot be read or no row of one meets a row of the other.
     """
     rows, against = read_table(rows_path), read_table(against_path)
-    evidence = agreement.check(rows, against, across=across)
+    evidence = agreement.check(rows, against, across=across, by_site=by_site)
     if out is not None:
         write_table(evidence, out)
     return evidence
