@@ -80,7 +80,7 @@ def column_srms(change: npt.ArrayLike, weights: npt.ArrayLike | None = None) -> 
     x = np.asarray(change, dtype=np.float64)
     w = np.ones((1, x.shape[0])) if weights is None else np.asarray(weights, dtype=np.float64)
     known = np.isfinite(x)
-    origin = np.nanmean(np.where(known.any(axis=0), x, 0.0), axis=0)
+    origin = np.where(known, x, 0.0).sum(axis=0) / np.maximum(known.sum(axis=0), 1)
     centred = np.where(known, x - origin, 0.0)
     total = w @ known
     different = (w > 0).astype(np.float64) @ known

@@ -172,7 +172,7 @@ def make_panel(cohort: Cohort, study: Study, parameters: Parameters) -> Panel:
     refuse(findings, where=study.name)
     terms = [list(dict.fromkeys(frame["feature"])) for frame in frames]
     families = _families(study, terms, parameters)
-    both = pd.concat(frames)
+    both = pd.concat([frame for frame in frames if not frame.empty])
     sessions = session_order(cohort, study, both, parameters)
     subjects = list(people["subject"])
     days = _days(cohort, both)
