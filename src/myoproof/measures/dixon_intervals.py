@@ -15,6 +15,8 @@ Floats = npt.NDArray[np.float64]
 N_OFFSET = 9
 """Border offsets at which the readings are evaluated, from -z to +z standard deviations."""
 MM3_PER_ML = 1000.0
+LEAST_CORE = 0.2
+"""Share of a slice's voxels that must lie deeper than the rim for them to speak for the muscle."""
 FRACTIONS = ("fat_fraction", "fat_fraction_signal")
 
 
@@ -40,9 +42,22 @@ class Readings:
 
 
 def offsets_mm(params: Params) -> Floats:
-    """Border offsets over the central ``level`` of their distribution, shape (N_OFFSET,), the mean amid."""
+    """Border offsets at which sums are wanted, shape (2 N_OFFSET,).
+
+    Parameters
+    ----------
+    params : Params
+        Border model and level.
+
+    Returns
+    -------
+    ndarray
+        First the offsets over the central ``level`` of their distribution, the mean amid; then the same, less
+        the rim.
+    """
     half = float(stats.norm.ppf(0.5 + params.level / 2)) * params.boundary_sd_mm
-    return params.boundary_mean_mm + np.linspace(-half, half, N_OFFSET)
+    offsets = params.boundary_mean_mm + np.linspace(-half, half, N_OFFSET)
+    return np.concatenate([offsets, offsets - params.rim_mm])
 
 
 def read_out(parts: Sequence[MuscleSums], scan: Scan, params: Params) -> Readings:
@@ -60,29 +75,49 @@ def read_out(parts: Sequence[MuscleSums], scan: Scan, params: Params) -> Reading
     Returns
     -------
     Readings
-        For a reading T: the centre is T at the mean offset, of sums less their noise floor; each border's
-        common offset gives the range of T while the offset runs through its central ``level``; local
-        roughness and voxel noise give variances by the gradient of T. Half-widths add in quadrature, lower
-        and upper apart, and the interval is widened to hold the value.
+        For a reading T: the centre is T with the border at its mean offset, the fat fraction of what lies
+        deeper than the rim, less the noise floor. Each border's common offset gives the range of T while the
+        offset runs through its central ``level``; the rim's foreign share, local roughness and voxel noise
+        give variances. Half-widths add in quadrature, lower and upper apart; the interval is widened to hold
+        the value.
     """
     base = np.sum([part.sums.base for part in parts], axis=0)
     layout = _layout(base, scan)
     value = _evaluate(base, layout)
     floor = value - _evaluate(base - np.sum([part.floor for part in parts], axis=0), layout)
-    centre, down, up = value - floor, np.zeros(value.size), np.zeros(value.size)
-    for part in parts:
-        moved = _evaluate(base - part.sums.base + part.sums.moved, layout)
-        middle = np.where(np.isfinite(moved[N_OFFSET // 2]), moved[N_OFFSET // 2], value)
-        centre += middle - value
-        down += (middle - np.fmin.reduce([*moved, middle])) ** 2
-        up += (np.fmax.reduce([*moved, middle]) - middle) ** 2
+    cores = [_core(part) for part in parts]
+    middle = np.sum([core[N_OFFSET // 2] for core in cores], axis=0)
+    whole = np.sum([part.sums.moved[N_OFFSET // 2] for part in parts], axis=0)
+    centre = _filled(_evaluate(middle, layout), value)
+    rim = _filled(_evaluate(whole, layout), value) - centre
     z = float(stats.norm.ppf(0.5 + params.level / 2))
-    spread = z**2 * _variance(parts, base, layout, params)
-    low = np.fmin(centre - np.sqrt(down + spread), value)
-    high = np.fmax(centre + np.sqrt(up + spread), value)
+    spread = z**2 * (_variance(parts, base, layout, params) + (params.rim_share_sd * rim) ** 2)
+    down, up = np.zeros(value.size), np.zeros(value.size)
+    for core in cores:
+        ways = _evaluate(middle - core[N_OFFSET // 2] + core, layout)
+        down += (centre - np.fmin.reduce([*ways, centre])) ** 2
+        up += (np.fmax.reduce([*ways, centre]) - centre) ** 2
+    low = np.fmin(centre - floor - np.sqrt(down + spread), value)
+    high = np.fmax(centre - floor + np.sqrt(up + spread), value)
     names = _names(layout)
     top = np.array([1.0 if measure in FRACTIONS else np.inf for measure, _ in names])
     return Readings(names, value, np.clip(low, 0.0, top), np.clip(high, 0.0, top), floor)
+
+
+def _core(part: MuscleSums) -> Floats:
+    """Sums with the area at each offset and the signal of what lies below the rim: (offset, slice, field).
+
+    Slices of which the rim is nearly all keep the signal of the whole.
+    """
+    outer, inner = part.sums.moved[:N_OFFSET], part.sums.moved[N_OFFSET:]
+    enough = inner[..., VALID] >= LEAST_CORE * part.sums.base[:, VALID]
+    core = np.where(enough[..., None], inner, outer)
+    core[..., AREA] = outer[..., AREA]
+    return core
+
+
+def _filled(values: Floats, otherwise: Floats) -> Floats:
+    return np.where(np.isfinite(values), values, otherwise)
 
 
 def plain_values(sums: Floats, scan: Scan) -> dict[str, float]:
