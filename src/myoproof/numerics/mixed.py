@@ -1,6 +1,7 @@
 """A linear mixed model of one slope over time: random intercept and slope by REML, Satterthwaite df."""
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -177,17 +178,74 @@ def _choose(sums: _Sums, *, slopes: bool) -> tuple[Model, Floats]:
 
 
 def _fit(model: Model, sums: _Sums) -> Floats:
-    best = np.array([3.0 if row == column else 0.1 for row, column in THETA_POSITIONS[model]])
-    for tolerance in (1e-4, 1e-10):
-        found = optimize.minimize(
-            _profiled,
-            best,
-            args=(model, sums),
-            method="Nelder-Mead",
-            options={"xatol": tolerance, "fatol": tolerance, "maxiter": 4000, "maxfev": 4000},
-        )
-        best = np.asarray(found.x, dtype=np.float64)
-    return best
+    """Relative covariance parameters: a rough simplex search, then Newton; a fine search where that fails."""
+
+    def deviance(theta: Floats) -> float:
+        return _profiled(theta, model, sums)
+
+    rough = _search(deviance, _start(model, sums), 1e-2)
+    sharp = _newton(deviance, rough)
+    return _search(deviance, rough, 1e-7) if sharp is None else sharp
+
+
+def _start(model: Model, sums: _Sums) -> Floats:
+    """Spread of the subjects' means over the spread within subjects, for every diagonal element."""
+    rows = sums.zz[:, 0, 0]
+    means = sums.zy[:, 0] / rows
+    within = float((sums.yy - rows * means**2).sum()) / max(sums.n_rows - rows.size, 1)
+    ratio = math.sqrt(float(means.var()) / within) if within > 0 else 1.0
+    return np.array(
+        [min(max(ratio, 0.5), 100.0) if row == column else 0.0 for row, column in THETA_POSITIONS[model]]
+    )
+
+
+def _search(deviance: Callable[[Floats], float], start: Floats, tolerance: float) -> Floats:
+    simplex = np.vstack([start, start + np.diag(0.3 * np.maximum(np.abs(start), 0.5))])
+    found = optimize.minimize(
+        deviance,
+        start,
+        method="Nelder-Mead",
+        options={
+            "xatol": tolerance,
+            "fatol": tolerance / 100,
+            "maxiter": 4000,
+            "maxfev": 4000,
+            "initial_simplex": simplex,
+        },
+    )
+    return np.asarray(found.x, dtype=np.float64)
+
+
+def _newton(deviance: Callable[[Floats], float], start: Floats) -> Floats | None:
+    """The minimum near the start; None where the surface is no bowl there, as at a boundary."""
+    at, value = start, deviance(start)
+    for _ in range(12):
+        gradient, hessian = _derivatives(deviance, at, 1e-4 * np.maximum(np.abs(at), 1.0))
+        if not np.isfinite(hessian).all() or np.linalg.eigvalsh(hessian)[0] <= 0:
+            return None
+        step = np.linalg.solve(hessian, gradient)
+        moved = at - step
+        lower = deviance(moved)
+        if lower > value + 1e-9:
+            return None
+        at, value = moved, lower
+        if float(np.abs(step).max()) < 1e-7:
+            return at
+    return None
+
+
+def _derivatives(function: Callable[[Floats], float], at: Floats, steps: Floats) -> tuple[Floats, Floats]:
+    """Gradient and Hessian by central differences."""
+    moves = np.diag(steps)
+    here = function(at)
+    ahead = np.array([function(at + move) for move in moves])
+    behind = np.array([function(at - move) for move in moves])
+    hessian = np.diag((ahead - 2 * here + behind) / steps**2)
+    for i in range(at.size):
+        for j in range(i):
+            corners = [function(at + s * moves[i] + u * moves[j]) * s * u for s in (1, -1) for u in (1, -1)]
+            hessian[i, j] = hessian[j, i] = sum(corners) / (4 * steps[i] * steps[j])
+    return (ahead - behind) / (2 * steps), hessian
 
 
 def _factor(theta: Floats, model: Model) -> Floats:
@@ -261,18 +319,15 @@ def _slope_variance(parameters: Floats, model: Model, sums: _Sums) -> float:
 def _satterthwaite(theta: Floats, variance: float, model: Model, sums: _Sums) -> float:
     at = np.append(theta, variance)
     steps = 1e-3 * np.maximum(np.abs(at), 1e-2)
-    moves = np.diag(steps)
-    gradient = np.array(
-        [_slope_variance(at + move, model, sums) - _slope_variance(at - move, model, sums) for move in moves]
-    ) / (2 * steps)
-    hessian = np.empty((at.size, at.size))
-    for i, a in enumerate(moves):
-        for j, b in enumerate(moves):
-            corners = [_full(at + s * a + u * b, model, sums) * s * u for s in (1, -1) for u in (1, -1)]
-            hessian[i, j] = sum(corners) / (4 * steps[i] * steps[j])
+
+    def spread_of_slope(parameters: Floats) -> float:
+        return _slope_variance(parameters, model, sums)
+
+    gradient = _derivatives(spread_of_slope, at, steps)[0]
+    hessian = _derivatives(lambda parameters: _full(parameters, model, sums), at, steps)[1]
     spread = float(gradient @ np.linalg.pinv(hessian, hermitian=True) @ gradient) * 2
     fallback = float(sums.n_rows - 2 if model == "independent" else sums.yy.size - 1)
     if not spread > 0:
         return fallback
-    df = 2 * _slope_variance(at, model, sums) ** 2 / spread
+    df = 2 * spread_of_slope(at) ** 2 / spread
     return float(min(max(df, 1.0), sums.n_rows - 2))
