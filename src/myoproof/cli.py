@@ -192,6 +192,7 @@ def validate(
     across: Annotated[
         str, typer.Option(help="Key columns in which the two may differ, by commas.")
     ] = "method,rater",
+    by_site: Annotated[bool, typer.Option("--by-site", help="Each site by itself too.")] = False,
     out: Annotated[Path | None, typer.Option(help="Evidence rows as CSV.")] = None,
 ) -> None:
     """Agreement of two sets of rows: bias, limits of agreement, ICC, coverage of the intervals."""
@@ -280,7 +281,8 @@ def _workflow(module: str) -> Any:
 @contextmanager
 def _progress() -> Iterator[Callable[[str, float], None]]:
     columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=error_console, transient=True) as bars:
+    quiet = not error_console.is_terminal
+    with Progress(*columns, console=error_console, transient=True, disable=quiet) as bars:
         task = bars.add_task("starting", total=1.0)
         yield lambda what, share: bars.update(task, description=what, completed=share)
 

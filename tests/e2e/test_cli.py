@@ -126,9 +126,9 @@ def bad_scans(scan: Path, folder: Path) -> dict[str, tuple[list[object], str]]:
         "grid": (dixon(scan, fat=rewrite(fat, folder / "b.nii.gz", grid)), "mm"),
         "4-D": (
             dixon(scan, fat=rewrite(fat, folder / "c.nii.gz", lambda v, a: (np.stack([v, v], 3), a))),
-            "4-D",
+            "4 dimensions",
         ),
-        "nan": (dixon(scan, fat=rewrite(fat, folder / "d.nii.gz", hole)), "NaN"),
+        "nan": (dixon(scan, fat=rewrite(fat, folder / "d.nii.gz", hole)), "not finite"),
         "negative": (dixon(scan, fat=rewrite(fat, folder / "e.nii.gz", negative)), "negative"),
         "truncated": (dixon(scan, fat=folder / "cut.nii.gz"), "cut.nii.gz"),
         "foreign": (dixon(scan, fat=folder / "text.nii"), "text.nii"),
@@ -155,7 +155,7 @@ def test_bad_studies_are_refused(example: Path, tmp_path: Path) -> None:
         "unknown key": (toml.replace("seed =", "sead ="), "did you mean 'seed'"),
         "missing feature": (toml.replace('measure = "echogenicity"', 'measure = "muscle_t2"'), "muscle_t2"),
         "outcome is a feature": (toml.replace('measure = "nerve_cross_sectional_area"', 'measure = "alsfrs_r"'), "outcome"),
-        "nobody left": (toml.replace('diagnosis = ["ALS"]', 'diagnosis = ["SMA"]'), "no subject is left"),
+        "nobody left": (toml.replace('arm = ["als"]', 'arm = ["sma"]'), "no subject is left"),
     }  # fmt: skip
     for name, (text, word) in cases.items():
         assert text != toml, name
