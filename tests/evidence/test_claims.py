@@ -90,14 +90,15 @@ def test_criteria_are_judged_by_the_interval(bounds: dict[str, Any], verdict: st
     assert found["kind"].tolist() == ["criterion"]
 
 
-def test_a_method_may_be_named_by_its_beginning() -> None:
+def test_a_method_is_named_up_to_its_first_space() -> None:
     rows = [
         {"analysis": "change", "term": "t", "method": m, "value": -1.0, "p_adjusted": p}
-        for m, p in (("paired_t", 0.01), ("wilcoxon", 0.2))
+        for m, p in (("paired_t", 0.01), ("paired_t_annualised", 0.3), ("rm_anova_gg df=1.5,23", 0.2))
     ]
-    accept = {"falls": {"analysis": "change", "method": "wil", "column": "p_adjusted", "at_most": 0.05}}
+    wanted = {"analysis": "change", "column": "p_adjusted", "at_most": 0.05}
+    accept = {"t": {**wanted, "method": "paired_t"}, "f": {**wanted, "method": "rm_anova_gg"}}
     found = check(result(rows, accept=accept))
-    assert found[["value", "verdict"]].to_numpy().tolist() == [[0.2, "fail"]]
+    assert found[["value", "verdict"]].to_numpy().tolist() == [[0.01, "pass"], [0.2, "fail"]]
 
 
 def test_simulated_results_are_called_simulated() -> None:

@@ -227,7 +227,7 @@ def test_selection_is_shared_out_and_judged_out_of_bag(plain: tuple[Cohort, Resu
     _, result = plain
     shares = rows(result, "selection", group="")
     assert shares["value"].sum() == pytest.approx(1.0)
-    assert set(shares["term"]) == {VOLUME, FAT, T2}
+    assert set(shares["term"]) == {VOLUME, FAT, T2, STRENGTH, SCORE}
     honest = rows(result, "selection", group="honest")
     assert honest["term"].tolist() == ["srm", "n per arm, 25% effect", "n per arm, 50% effect"]
     assert honest["value"].iloc[2] == np.ceil(size_for_slowing(honest["value"].iloc[0], 0.5))

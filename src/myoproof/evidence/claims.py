@@ -24,7 +24,7 @@ class Criterion(Strict):
     Parameters
     ----------
     analysis, term, group, method : str
-        Which estimate rows; "" means any, `method` need only begin so.
+        Which estimate rows; "" means any. Of `method`, the part before its first space is enough.
     column : str
         Which number of the row.
     at_least, at_most : float, optional
@@ -189,7 +189,9 @@ def _matching(estimates: pd.DataFrame, criterion: Criterion) -> pd.DataFrame:
     for column in ("term", "group"):
         wanted = getattr(criterion, column)
         rows = rows[rows[column] == wanted] if wanted else rows
-    return rows[rows["method"].str.startswith(criterion.method)]
+    if not criterion.method:
+        return rows
+    return rows[(rows["method"] + " ").str.startswith(criterion.method + " ")]
 
 
 def _population(result: Result) -> str:

@@ -18,7 +18,7 @@ LARGEST_SHOWN = 1e7
 
 
 def league_rows(panel: Panel, parameters: Parameters, *, rng: np.random.Generator) -> Iterator[Row]:
-    """SRM and sample size of every term in the patients, then the selection among the features.
+    """SRM and sample size of every term in the patients, then what choosing the best of them does.
 
     Parameters
     ----------
@@ -47,7 +47,7 @@ def league_rows(panel: Panel, parameters: Parameters, *, rng: np.random.Generato
             "n_subjects": int(np.isfinite(worsening[:, place]).sum()),
         }
         yield from _responsiveness(head, float(srms[place]), bounds[place], parameters)
-    yield from _selection(panel, worsening[:, : len(panel.features)], counts, parameters)
+    yield from _selection(panel, worsening, counts, parameters)
 
 
 def _responsiveness(head: Row, srm: float, bounds: Floats, parameters: Parameters) -> Iterator[Row]:
@@ -97,7 +97,7 @@ def _selection(panel: Panel, worsening: Floats, counts: Floats, parameters: Para
         yield {**base, "group": "honest", "term": "srm", "absent": "insufficient_data"}
         return
     found = select_best(worsening, counts, level=parameters.level)
-    for course, share in zip(panel.features, found.share, strict=True):
+    for course, share in zip(panel.courses, found.share, strict=True):
         yield {
             **base,
             "term": course.term,
