@@ -15,6 +15,9 @@ Floats = npt.NDArray[np.float64]
 N_OFFSET = 9
 """Border offsets at which the readings are evaluated, from -z to +z standard deviations."""
 MM3_PER_ML = 1000.0
+N_WHOLE = 6
+REMAINING_MAXIMUM = 5
+"""Readings before those of the slices; among them the functional area at the widest slice."""
 LEAST_CORE = 0.2
 """Share of a slice's voxels that must lie deeper than the rim for them to speak for the muscle."""
 FRACTIONS = ("fat_fraction", "fat_fraction_signal")
@@ -39,6 +42,16 @@ class Readings:
     low: Floats
     high: Floats
     floor_shift: Floats
+
+
+@dataclass(frozen=True, slots=True)
+class _Layout:
+    """Which slices are read: those that hold the muscle, and among them the one of largest area."""
+
+    present: npt.NDArray[np.intp]
+    widest: int
+    pixel_mm2: float
+    slice_mm: float
 
 
 def offsets_mm(params: Params) -> Floats:
@@ -97,11 +110,21 @@ def read_out(parts: Sequence[MuscleSums], scan: Scan, params: Params) -> Reading
         ways = _evaluate(middle - core[N_OFFSET // 2] + core, layout)
         down += (centre - np.fmin.reduce([*ways, centre])) ** 2
         up += (np.fmax.reduce([*ways, centre]) - centre) ** 2
+    spread[REMAINING_MAXIMUM] += z**2 * _slice_doubt(centre, np.sqrt((down + up) / 2 + spread) / z, layout)
     low = np.fmin(centre - floor - np.sqrt(down + spread), value)
     high = np.fmax(centre - floor + np.sqrt(up + spread), value)
     names = _names(layout)
     top = np.array([1.0 if measure in FRACTIONS else np.inf for measure, _ in names])
     return Readings(names, value, np.clip(low, 0.0, top), np.clip(high, 0.0, top), floor)
+
+
+def _slice_doubt(centre: Floats, sd: Floats, layout: _Layout) -> float:
+    """Variance of the functional area at the widest slice because another slice may be the widest."""
+    n = layout.present.size
+    area, remaining = centre[N_WHOLE : N_WHOLE + n], centre[N_WHOLE + n : N_WHOLE + 2 * n]
+    behind = (area[layout.widest] - area) / (np.sqrt(2.0) * max(float(sd[N_WHOLE + layout.widest]), 1e-12))
+    weight = np.exp(-0.5 * np.maximum(behind, 0.0) ** 2)
+    return float(weight @ np.nan_to_num(remaining - remaining[layout.widest]) ** 2 / weight.sum())
 
 
 def _core(part: MuscleSums) -> Floats:
@@ -129,16 +152,6 @@ def plain_values(sums: Floats, scan: Scan) -> dict[str, float]:
         "fat_fraction_signal": float(_ratio(total[FAT], total[SIGNAL])),
         "volume": float(volume_ml) if total[AREA] > 0 else float("nan"),
     }
-
-
-@dataclass(frozen=True, slots=True)
-class _Layout:
-    """Which slices are read: those that hold the muscle, and among them the one of largest area."""
-
-    present: npt.NDArray[np.intp]
-    widest: int
-    pixel_mm2: float
-    slice_mm: float
 
 
 def _layout(base: Floats, scan: Scan) -> _Layout:

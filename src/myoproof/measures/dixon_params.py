@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass
 
-BOUNDARY_SD_MM = 0.22
+BOUNDARY_SD_MM = 0.20
 """SD of a muscle's common boundary offset (proposal; see docs/measure-dixon.md for its calibration)."""
-ROUGHNESS_SD_MM = 0.5
+ROUGHNESS_SD_MM = 1.0
 """SD of the local displacement of a drawn boundary (proposal, same provenance)."""
 ROUGHNESS_LENGTH_MM = 10.0
 """Integral correlation length of that displacement along the boundary (proposal, same provenance)."""
