@@ -9,6 +9,7 @@ import pytest
 from myoproof.core.evidence import evidence_frame
 from myoproof.core.result import Result, estimates_frame, predictions_frame
 from myoproof.core.study import Feature, Study
+from myoproof.delivery import phenotypes, progression
 from myoproof.delivery.report import Report
 
 PHENOTYPE_TERMS = [
@@ -64,7 +65,7 @@ def phenotype_result(*, claimed: int = 0, n: int = 60) -> Result:
         for null in ("gaussian", "unimodal_factor"):
             rows.append(
                 {
-                    "analysis": "null", "group": null, "value": 0.36 - 0.05 * k, "se": 0.02,
+                    "analysis": "null", "method": "silhouette", "group": null, "value": 0.36 - 0.05 * k, "se": 0.02,
                     "statistic": (9.0 if claimed else 1.2) - 0.4 * k, "p": 0.01 if claimed else 0.4, **common,
                 }
             )  # fmt: skip
@@ -148,7 +149,6 @@ def progression_study() -> Study:
 
 
 def progression_result() -> Result:
-    rng = np.random.default_rng(5)
     rows: list[dict[str, Any]] = [
         {"analysis": "flow", "term": "enrolled", "value": 36},
         {"analysis": "flow", "term": "with both first and last visit", "value": 33, "group": "dropped_out"},
@@ -177,7 +177,7 @@ def progression_result() -> Result:
                  "flags": "primary" if i < 2 else "exploratory"}
             )  # fmt: skip
         rows.append(
-            {"analysis": "difference", "term": term, "value": 0.9 * step, "low": 0.4 * step, "high": 1.4 * step,
+            {"analysis": "difference", "term": term, "value": 0.9 * step, "low": 0.9 * step - 0.5 * abs(step), "high": 0.9 * step + 0.5 * abs(step),
              "p": 0.003, "unit": unit, "n_subjects": 33}
         )  # fmt: skip
         rows.append(
@@ -213,7 +213,7 @@ def progression_result() -> Result:
              "value": 0.77 - 0.1 * i, "low": 0.4 - 0.1 * i, "high": 0.92 - 0.1 * i, "p": 0.0004, "n_subjects": 17}
         )  # fmt: skip
         rows.append(
-            {"analysis": "fast_slow", "term": term, "value": 0.5 * step, "low": -0.1 * abs(step), "high": 1.1 * abs(step),
+            {"analysis": "fast_slow", "term": term, "value": 0.5 * step, "low": 0.5 * step - 0.6 * abs(step), "high": 0.5 * step + 0.6 * abs(step),
              "p": 0.08, "unit": unit, "n_subjects": 17}
         )  # fmt: skip
     rows.append(
@@ -236,7 +236,6 @@ def progression_result() -> Result:
             "absent": "not_measured",
         }
     )
-    del rng
     return Result(
         progression_study(), estimates_frame(rows), predictions_frame(predictions), "def456def456", True
     )
@@ -257,7 +256,7 @@ def evidence_rows() -> pd.DataFrame:
     )  # fmt: skip
 
 
-def pairs() -> pd.DataFrame:
+def pair_rows() -> pd.DataFrame:
     rng = np.random.default_rng(6)
     truth = rng.uniform(0.03, 0.4, 44)
     value = truth + rng.normal(0.002, 0.006, 44)
@@ -277,15 +276,57 @@ OVERLAY = (
 )
 
 
+def _no_drawing(*_: object, **__: object) -> None:
+    return None
+
+
 @pytest.fixture
+def words_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Sections without their figures, for tests of what is said."""
+    for module in (phenotypes, progression):
+        for name in [name for name in vars(module) if name.endswith("_drawing")]:
+            monkeypatch.setattr(module, name, _no_drawing)
+
+
+@pytest.fixture
+def continuum() -> Result:
+    return phenotype_result()
+
+
+@pytest.fixture
+def subtypes() -> Result:
+    return phenotype_result(claimed=2)
+
+
+@pytest.fixture
+def course() -> Result:
+    return progression_result()
+
+
+@pytest.fixture
+def evidence() -> pd.DataFrame:
+    return evidence_rows()
+
+
+@pytest.fixture
+def pairs() -> pd.DataFrame:
+    return pair_rows()
+
+
+@pytest.fixture(scope="session")
+def shared_report() -> Report:
+    return full_report()
+
+
 def full_report() -> Report:
+    """A report with everything a report can show."""
     return Report(
         title="ALS muscle imaging, demonstration",
         simulated=True,
         results=(phenotype_result(), progression_result()),
         evidence=evidence_rows(),
         images=(("Thigh of subject img-0, slice 12: contours and fat fraction", OVERLAY),),
-        agreement_pairs=pairs(),
+        agreement_pairs=pair_rows(),
         provenance=({"id": "abc123abc123", "act": "phenotypes@1", "inputs": ["a1", "b2"], "parents": []},),
         date="2026-11-21",
         current={"dixon": "2"},

@@ -219,7 +219,8 @@ def label_svg(text: str, *, key: str, title: str, alt: str) -> str:
     """
     body = text[text.index("<svg") :].rstrip()
     body = re.sub(r"<metadata>.*?</metadata>\s*", "", body, flags=re.DOTALL)
-    body = re.sub(r'\bid="([^"]+)"', rf'id="{key}-\1"', body)
+    asked = set(re.findall(r'(?:href="#|url\(#)([^")]+)', body))
+    body = re.sub(r' id="([^"]+)"', lambda at: f' id="{key}-{at[1]}"' if at[1] in asked else "", body)
     body = re.sub(r"url\(#([^)]+)\)", rf"url(#{key}-\1)", body)
     body = re.sub(r'href="#([^"]+)"', rf'href="#{key}-\1"', body)
     body = body.replace("'DejaVu Sans'", FONTS)
@@ -261,6 +262,22 @@ def contrast(one: Any, other: Any) -> float:
     """
     light, dark = sorted((_luminance(one), _luminance(other)), reverse=True)
     return (light + 0.05) / (dark + 0.05)
+
+
+def ink_on(paper: Any) -> str:
+    """Black or white, whichever is easier to read on a colour; at least 4.5:1 on any.
+
+    Parameters
+    ----------
+    paper : colour
+        What the text stands on.
+
+    Examples
+    --------
+    >>> ink_on("white"), ink_on("#00507d")
+    ('black', 'white')
+    """
+    return max(("black", "white"), key=lambda ink: contrast(ink, paper))
 
 
 def _luminance(colour: Any) -> float:

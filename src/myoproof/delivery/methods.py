@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
@@ -202,15 +203,13 @@ def study_toml(study: Study) -> str:
     Examples
     --------
     >>> from myoproof.core.study import parse_study
-    >>> text = 'name = "a"\\ntitle = "A"\\nquestion = "?"\\nkind = "phenotypes"\\nseed = 1\\n'
-    >>> study = parse_study(text + '[[features]]\\nmeasure = "volume"\\n')
+    >>> text = 'name = "a"\ntitle = "A"\nquestion = "?"\nkind = "phenotypes"\nseed = 1\n'
+    >>> study = parse_study(text + '[[features]]\nmeasure = "volume"\n')
     >>> parse_study(study_toml(study)) == study
     True
     """
     content = {
-        name: value
-        for name, value in study.model_dump(mode="json").items()
-        if value not in (None, {}, [], "")
+        name: value for name, value in study.model_dump(mode="json").items() if value not in (None, {}, [])
     }
     lines = [f"{name} = {_toml(value)}" for name, value in content.items() if not _is_table(value)]
     for name, value in content.items():
@@ -221,7 +220,7 @@ def study_toml(study: Study) -> str:
             lines += [
                 "",
                 head,
-                *(f"{key} = {_toml(item)}" for key, item in table.items() if item is not None),
+                *(f"{_key(key)} = {_toml(item)}" for key, item in table.items() if item is not None),
             ]
     return "\n".join(lines) + "\n"
 
@@ -234,13 +233,17 @@ def _toml(value: Any) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, float) and not math.isfinite(value):
-        return word(value) if isinstance(value, str) else str(value)
+        return str(value)
     if isinstance(value, list):
         return "[" + ", ".join(_toml(item) for item in value) + "]"
     if isinstance(value, dict):
-        return (
-            "{ " + ", ".join(f"{json.dumps(str(key))} = {_toml(item)}" for key, item in value.items()) + " }"
-        )
-    if isinstance(value, str):
-        return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
-    return repr(value)
+        return "{ " + ", ".join(f"{_key(key)} = {_toml(item)}" for key, item in value.items()) + " }"
+    return _quoted(value) if isinstance(value, str) else repr(value)
+
+
+def _key(name: str) -> str:
+    return name if re.fullmatch(r"[A-Za-z0-9_-]+", name) else _quoted(name)
+
+
+def _quoted(text: str) -> str:
+    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")

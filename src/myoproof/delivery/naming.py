@@ -20,6 +20,7 @@ _WORDS = {
     "muscle_t2": "muscle T2",
     "mmt": "MMT",
     "als": "ALS",
+    "dixon": "Dixon",
     "bmi": "BMI",
     "srm": "SRM",
     "ari": "ARI",
@@ -102,7 +103,8 @@ def term_name(term: str, *, measure: bool = True) -> str:
     sided = side if side in ("left", "right") else ""
     place = " ".join(part for part in (label("sites", site), sided) if part)
     first = label("measures", kind) if measure or not place else ""
-    return ", ".join(part for part in (first, place, at.replace(":", " ")) if part)
+    where = "maximal slice" if at == "maximum" else at.replace(":", " ")
+    return ", ".join(part for part in (first, place, where) if part)
 
 
 def short_name(term: str) -> str:

@@ -19,9 +19,9 @@ from myoproof.delivery.figures import (
     Drawing,
     ForestRow,
     canvas,
-    contrast,
     finish,
     forest,
+    ink_on,
     style,
 )
 from myoproof.delivery.naming import (
@@ -253,7 +253,7 @@ def _heat(figure: Figure, ax: Axes, table: pd.DataFrame, sizes: dict[str, float]
     image = ax.pcolormesh(values, cmap=DIVERGING, vmin=-limit, vmax=limit, edgecolors="white", linewidth=1.2)
     for (line, column), value in np.ndenumerate(values):
         behind = DIVERGING((value / limit + 1) / 2)
-        colour = "white" if contrast("white", behind) > contrast(INK, behind) else INK
+        colour = ink_on(behind)
         centre: dict[str, Any] = {"ha": "center", "va": "center", "fontsize": 8}
         ax.text(column + 0.5, line + 0.5, number(value, 2), color=colour, **centre)
     ax.set_yticks(np.arange(len(table)) + 0.5, [sentence_case(short_name(str(term))) for term in table.index])
@@ -291,7 +291,7 @@ def axis_drawing(
     members = pick(predictions, target="cluster", rank=1)
     assigned: pd.Series = members.set_index("subject")["candidate"]
     title = "Severity axis"
-    strongest = loadings.reindex(loadings["value"].abs().sort_values(ascending=False).index).head(12)
+    strongest = loadings.reindex(loadings["value"].abs().sort_values(ascending=False).index).head(10)
     carried = series(
         [f"{term_name(str(r['term']))} {number(r['value'], 2)}" for r in records(strongest.head(3))]
     )

@@ -71,7 +71,9 @@ def section(result: Result, *, key: str) -> Section:
         )
         for place, (name, title, own) in enumerate(change_groups(estimates, terms), start=1)
     ]
-    controls = flow_drawing(estimates, analysis="flow_control", title="Flow of the controls", **drawn)
+    beside: dict[str, Any] = {**drawn, "analysis": "flow_control", "title": "Flow of the controls"}
+    someone_left = any(step.left for step in flow_steps(estimates, analysis="flow_control"))
+    controls = flow_drawing(estimates, **beside) if someone_left else None
     parts = arranged(
         [
             *_flow(estimates),

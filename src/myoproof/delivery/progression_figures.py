@@ -189,13 +189,20 @@ def change_drawing(
     alt = f"Change in ALS. {'; '.join(told)}" + ("." if relative else f" ({unit}).")
     with style():
         figure, (ax,) = canvas(forest_height_in(lines) + 0.1 * len(lines))
-        forest(ax, lines, heads=("Change in ALS (95 % interval)", "adj. p", "n"))
+        forest(ax, lines, heads=(_head(patients), "adj. p", "n"))
+        ax.set_ylim(bottom=len(lines) - 0.4)
         for row in records(controls):
             _below(ax, list(patients.index).index(row["term"]) + 0.3, _drawn(row, starts))
         ax.set_xlabel(f"change ({'% of the mean at baseline' if relative else unit})")
         svg = finish(figure, key=key, title=title, alt=alt, simulated=simulated)
     caption = _change_caption(patients, controls, unit, len(set(rows["term"])) - len(lines))
     return Drawing(key, title, caption, alt, svg)
+
+
+def _head(rows: pd.DataFrame) -> str:
+    alike = len(set(rows["unit"])) == 1
+    unit = _change_unit(rows).replace("percentage points", "points")
+    return f"Change in ALS, {unit} (95 % interval)" if alike else "Change in ALS (95 % interval)"
 
 
 def _baselines(estimates: pd.DataFrame) -> dict[tuple[str, str], float]:

@@ -121,7 +121,7 @@ def write_bundle(report: Report, folder: Path) -> Path:
         mend = "choose an empty folder, or one that holds an earlier report"
         raise NotWritable("holds something that is no report", where=str(folder), mend=mend)
     sections = compose(report)
-    text = render(report)
+    text = render(report, sections)
     with atomic_folder(folder) as temporary:
         (temporary / "report.html").write_text(text, encoding="utf-8")
         for room in ("figures", "tables"):
@@ -143,29 +143,44 @@ def _is_bundle(folder: Path) -> bool:
     return not held or ("report.html" in held and held <= {"report.html", "figures", "tables"})
 
 
-def render(report: Report) -> str:
+def render(report: Report, sections: Sequence[Section] | None = None) -> str:
     """The page as text.
 
     Parameters
     ----------
     report : Report
         What it shows.
+    sections : sequence of Section, optional
+        Its sections, where they were composed before.
     """
-    sections = compose(report)
+    sections = compose(report) if sections is None else sections
+    simulated = is_simulated(report)
     software = dict(report.software) or {"myoproof": __version__}
     evidence = evidence_frame(report.evidence)
     template = _environment().get_template("report.html.j2")
     return template.render(
         report=report,
+        simulated=simulated,
         notice=NOTICE,
         sections=sections,
         studies=[(result.study, methods.methods(result.study, software)) for result in report.results],
-        limitations=methods.limitations(report.results, evidence, simulated=report.simulated),
+        limitations=methods.limitations(report.results, evidence, simulated=simulated),
         sources=[
             (result.study, methods.study_toml(result.study), result.provenance) for result in report.results
         ],
         version=__version__,
     )
+
+
+def is_simulated(report: Report) -> bool:
+    """Whether anything in the report is simulated.
+
+    Parameters
+    ----------
+    report : Report
+        What is shown; one simulated result is enough.
+    """
+    return report.simulated or any(result.simulated for result in report.results)
 
 
 def compose(report: Report) -> list[Section]:
@@ -181,7 +196,7 @@ def compose(report: Report) -> list[Section]:
         for result, key in zip(report.results, _keys(report.results), strict=True)
     ]
     if report.agreement_pairs is not None:
-        pairs = agreement.section(report.agreement_pairs, key="agreement", simulated=report.simulated)
+        pairs = agreement.section(report.agreement_pairs, key="agreement", simulated=is_simulated(report))
         sections.append(pairs)
     evidence = evidence_frame(report.evidence)
     if not evidence.empty:

@@ -59,7 +59,7 @@ def decimals_for(*values: float) -> int:
 
 
 def interval(value: float, low: float, high: float, *, decimals: int | None = None, unit: str = "") -> str:
-    """An estimate with its interval in the form used throughout: ``1.05 (0.71 to 1.49)``.
+    r"""An estimate with its interval in the form used throughout: ``1.05 (0.71 to 1.49)``.
 
     Parameters
     ----------
@@ -75,7 +75,7 @@ def interval(value: float, low: float, high: float, *, decimals: int | None = No
     >>> interval(1.05, 0.71, 1.49)
     '1.05 (0.71 to 1.49)'
     >>> interval(-3.84, -5.41, -2.27, unit="points")
-    '−3.84 points (−5.41 to −2.27)'
+    '−3.84\xa0points (−5.41 to −2.27)'
     """
     places = decimals_for(value, low, high) if decimals is None else decimals
     shown = number(value, places) + (_spaced(unit) if unit else "")
@@ -155,7 +155,7 @@ def percent(fraction: float, decimals: int = 0) -> str:
     Examples
     --------
     >>> percent(0.634), percent(0.0456, 1)
-    ('63\\xa0%', '4.6\\xa0%')
+    ('63\xa0%', '4.6\xa0%')
     """
     return DASH if math.isnan(fraction) else number(100 * fraction, decimals) + NO_BREAK + "%"
 
