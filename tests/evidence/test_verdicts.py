@@ -3,7 +3,7 @@
 import math
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from myoproof.evidence.verdicts import Range, judge
@@ -29,6 +29,7 @@ def test_cases(value: float, low: float, high: float, verdict: str) -> None:
 
 
 @given(FINITE, FINITE, FINITE)
+@settings(deadline=None)
 def test_a_wider_range_never_turns_a_pass(low: float, high: float, bound: float) -> None:
     low, high = sorted((low, high))
     tight, wide = Range(at_least=bound), Range(at_least=bound - 1.0)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
@@ -48,6 +48,7 @@ def test_minimal_detectable_change() -> None:
 
 
 @given(DIFFERENCES, st.integers(-100, 100))
+@settings(deadline=None)
 def test_a_shift_changes_the_bias_only(differences: np.ndarray, shift: int) -> None:
     subjects = np.arange(differences.size) // 2
     before, after = (limits_of_agreement(d, subjects) for d in (differences, differences + shift))
@@ -57,6 +58,7 @@ def test_a_shift_changes_the_bias_only(differences: np.ndarray, shift: int) -> N
 
 
 @given(DIFFERENCES)
+@settings(deadline=None)
 def test_the_order_of_rows_is_irrelevant(differences: np.ndarray) -> None:
     subjects = np.array([f"s{i // 2}" for i in range(differences.size)])
     order = np.random.default_rng(0).permutation(differences.size)

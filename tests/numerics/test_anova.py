@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from statsmodels.stats.anova import AnovaRM
@@ -58,6 +58,7 @@ VISITS = arrays(np.float64, (12, 3), elements=st.integers(-30, 30).map(float)).f
 
 
 @given(VISITS)
+@settings(deadline=None)
 def test_two_visits_are_the_paired_t(y: np.ndarray) -> None:
     pair = y[:, :2]
     if np.ptp(pair[:, 1] - pair[:, 0]) == 0:
@@ -70,6 +71,7 @@ def test_two_visits_are_the_paired_t(y: np.ndarray) -> None:
 
 
 @given(VISITS, st.floats(-100, 100), st.floats(0.1, 10))
+@settings(deadline=None)
 def test_subject_offsets_and_scale_change_nothing(y: np.ndarray, offset: float, scale: float) -> None:
     before = repeated_measures(y)
     after = repeated_measures(scale * (y + offset * np.arange(12.0)[:, None]))
@@ -78,6 +80,7 @@ def test_subject_offsets_and_scale_change_nothing(y: np.ndarray, offset: float, 
 
 
 @given(VISITS)
+@settings(deadline=None)
 def test_epsilons_lie_between_their_bounds(y: np.ndarray) -> None:
     gg, hf = sphericity(y)
     assert 0.5 - 1e-9 <= gg <= hf <= 1.0

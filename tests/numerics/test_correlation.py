@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy import stats
@@ -15,6 +15,7 @@ PAIRS = arrays(
 
 
 @given(PAIRS)
+@settings(deadline=None)
 def test_scipy_agrees(pairs: np.ndarray) -> None:
     x, y = pairs.T
     if np.ptp(x) == 0 or np.ptp(y) == 0 or abs(np.corrcoef(x, y)[0, 1]) > 0.999:
@@ -28,6 +29,7 @@ def test_scipy_agrees(pairs: np.ndarray) -> None:
 
 
 @given(PAIRS)
+@settings(deadline=None)
 def test_ranks_do_not_see_a_monotone_change(pairs: np.ndarray) -> None:
     x, y = pairs.T
     assert spearman(np.exp(x / 10), y).r == pytest.approx(spearman(x, y).r, abs=1e-9, nan_ok=True)

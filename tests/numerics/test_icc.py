@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
@@ -37,6 +37,7 @@ def test_interval_of_shrout_and_fleiss() -> None:
 
 
 @given(TABLES)
+@settings(deadline=None)
 def test_a_rater_agrees_with_itself(y: np.ndarray) -> None:
     same = np.repeat(y[:, :1], 2, axis=1)
     if np.ptp(same) == 0:
@@ -46,6 +47,7 @@ def test_a_rater_agrees_with_itself(y: np.ndarray) -> None:
 
 
 @given(TABLES, st.integers(1, 50))
+@settings(deadline=None)
 def test_a_rater_who_adds_a_constant_is_consistent_but_agrees_less(y: np.ndarray, shift: int) -> None:
     moved = y - y.mean(axis=0)
     if np.ptp(moved.mean(axis=1)) < 1e-9:
@@ -59,6 +61,7 @@ def test_a_rater_who_adds_a_constant_is_consistent_but_agrees_less(y: np.ndarray
 
 
 @given(TABLES, st.permutations(range(3)))
+@settings(deadline=None)
 def test_order_is_irrelevant(y: np.ndarray, order: list[int]) -> None:
     shuffled = y[[*order, *range(3, len(y))]][:, ::-1]
     for form in FORMS.values():

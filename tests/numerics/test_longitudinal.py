@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy import stats
@@ -55,6 +55,7 @@ def test_effect_r_divides_by_the_pairs_that_moved() -> None:
 
 
 @given(CHANGES)
+@settings(deadline=None)
 def test_scipy_agrees(change: np.ndarray) -> None:
     found, other = mean_contrast(change), stats.ttest_1samp(change, 0.0)
     assert found.p == pytest.approx(other.pvalue, rel=1e-9)
@@ -62,6 +63,7 @@ def test_scipy_agrees(change: np.ndarray) -> None:
 
 
 @given(CHANGES, st.integers(-40, 40))
+@settings(deadline=None)
 def test_a_shift_moves_the_estimates_and_nothing_else(change: np.ndarray, shift: int) -> None:
     before, after = mean_contrast(change), mean_contrast(change + shift)
     assert after.se == pytest.approx(before.se)
@@ -71,6 +73,7 @@ def test_a_shift_moves_the_estimates_and_nothing_else(change: np.ndarray, shift:
 
 
 @given(CHANGES)
+@settings(deadline=None)
 def test_turning_the_sign_turns_the_effect(change: np.ndarray) -> None:
     up, down = signed_rank(change), signed_rank(-change)
     assert up.effect_r == pytest.approx(-down.effect_r)
@@ -101,13 +104,13 @@ def test_too_few_or_not_finite_is_refused(bad: list[float]) -> None:
 
 def test_type_one_error_and_coverage_at_the_size_of_the_study() -> None:
     rng = np.random.default_rng(20250801)
-    cohorts = rng.standard_normal((4000, 17))
+    cohorts = rng.standard_normal((2500, 17))
     paired = np.mean([mean_contrast(x).p <= 0.05 for x in cohorts])
     ranks = np.mean([signed_rank(x).p <= 0.05 for x in cohorts])
-    assert 0.04 <= paired <= 0.06
-    assert ranks == pytest.approx(0.0448, abs=0.01)  # the attainable level of the exact test at n = 17
+    assert paired == pytest.approx(0.05, abs=0.013)
+    assert ranks == pytest.approx(0.0448, abs=0.013)  # the attainable level of the exact test at n = 17
     covered = [f.low <= 0.4 <= f.high for f in (signed_rank(x + 0.4) for x in cohorts)]
-    assert np.mean(covered) == pytest.approx(0.9552, abs=0.01)
+    assert np.mean(covered) == pytest.approx(0.9552, abs=0.013)
 
 
 def test_welch_holds_its_level_where_spreads_and_sizes_differ() -> None:

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from statsmodels.stats.multitest import multipletests
@@ -13,11 +13,13 @@ P_VALUES = arrays(np.float64, st.integers(1, 20), elements=st.floats(0, 1))
 
 
 @given(P_VALUES, st.sampled_from([("holm", "holm"), ("benjamini_hochberg", "fdr_bh")]))
+@settings(deadline=None, max_examples=50)
 def test_statsmodels_agrees(p: np.ndarray, names: tuple[str, str]) -> None:
     np.testing.assert_allclose(adjust(p, names[0]), multipletests(p, method=names[1])[1], rtol=1e-12)
 
 
 @given(P_VALUES, st.sampled_from(["holm", "benjamini_hochberg"]))
+@settings(deadline=None)
 def test_adjusted_values_keep_the_order_and_never_fall(p: np.ndarray, procedure: str) -> None:
     adjusted = adjust(p, procedure)
     assert (adjusted >= p - 1e-15).all()

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
@@ -36,6 +36,7 @@ def test_published_means_and_spreads(name: str) -> None:
 
 
 @given(CHANGES, st.floats(0.01, 100))
+@settings(deadline=None)
 def test_scale_and_order_change_nothing(change: np.ndarray, scale: float) -> None:
     srm = standardised_response_mean(change)
     assert standardised_response_mean(scale * change) == pytest.approx(srm, rel=1e-9, abs=1e-12)

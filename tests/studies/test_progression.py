@@ -26,7 +26,14 @@ TEMPLATE = Path(__file__).parents[2] / "src/myoproof/studies/templates/als-mri-p
 
 
 def people(
-    *, n_als: int = 20, n_control: int = 12, seed: int = 1, srm: float = 1.5, leave: int = 0, single: int = 0
+    *,
+    n_als: int = 20,
+    n_control: int = 12,
+    seed: int = 1,
+    srm: float = 1.5,
+    leave: int = 0,
+    single: int = 0,
+    mean_loss: float = 100.0,
 ) -> Cohort:
     """Patients lose 100 mL of 1,000 a year (SD 100 / srm), gain fat, lose strength and points with it.
 
@@ -38,7 +45,7 @@ def people(
         sick = i < n_als
         name = f"{'als' if sick else 'control'}-{i:03d}"
         subjects.append({"subject": name, "arm": "als" if sick else "control"})
-        loss = rng.normal(100, 100 / srm) if sick else rng.normal(0, 5)
+        loss = rng.normal(mean_loss, 100 / srm) if sick else rng.normal(0, 5)
         start = rng.uniform(900, 1100)
         seen = 1 if i < single else 2 if sick and i >= n_als - leave else 3
         for session, day in list(zip(SESSIONS, DAYS, strict=True))[:seen]:
@@ -445,3 +452,22 @@ def test_features_may_share_a_measure_across_sites() -> None:
     )
     found = rows(answer(cohort, study), "srm")
     assert sorted(found["term"]) == ["volume/calf/both", "volume/thigh/both"]
+
+
+@pytest.mark.slow
+def test_a_cohort_without_change_seldom_convinces() -> None:
+    """Family-wise error of the primary family (Holm, two independent measures) and coverage of a null SRM."""
+    study = question(
+        features=[{"measure": "volume"}, {"measure": "muscle_t2"}],
+        correlates=[],
+        families={"primary": [VOLUME, T2]},
+        method={"bootstrap": 400},
+    )
+    wrong, covered, repeats = 0, 0, 300
+    for seed in range(repeats):
+        result = answer(people(n_als=17, n_control=6, mean_loss=0.0, seed=seed), study)
+        wrong += (rows(result, "change", group="als", method="paired_t")["p_adjusted"] <= 0.05).any()
+        srm = one(result, "srm", VOLUME)
+        covered += srm["low"] <= 0 <= srm["high"]
+    assert wrong / repeats <= 0.05 + 0.035
+    assert 0.92 <= covered / repeats <= 0.99
