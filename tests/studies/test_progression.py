@@ -208,7 +208,7 @@ def test_fast_and_slow_are_parted_at_the_median(plain: tuple[Cohort, Result]) ->
 def test_the_tempo_cut_may_be_a_number() -> None:
     method = {"bootstrap": 300, "tempo": {"measure": "alsfrs_r"}, "tempo_cut": 50.0}
     row = one(answer(people(), question(method=method)), "fast_slow", VOLUME)
-    assert row["absent"] == "single_visit" or row["absent"] == "insufficient_data"
+    assert row["absent"] == "insufficient_data"
     assert "cut=50/month fast=0 slow=20" in row["method"]
 
 
@@ -358,6 +358,7 @@ def test_inputs_stay_as_they_were(plain: tuple[Cohort, Result]) -> None:
         ({"method": {"bootstrapp": 300}}, "did you mean 'bootstrap'"),
         ({"method": {"patients": "asl"}}, "did you mean 'als'"),
         ({"method": {"baseline": "m01"}}, "no rows at the baseline session"),
+        ({"cohort": {"sessions": ["m-1", "m00", "m12"]}}, "no rows at the baseline session 'm-1'"),
         ({"method": {"adjust": {"primery": "holm"}}}, "did you mean 'primary'"),
         ({"method": {"tempo": {"measure": "grip_strength"}}}, "name one of the correlates"),
         ({"method": {"minimum_subjects": 21}}, "at least 21 are needed"),

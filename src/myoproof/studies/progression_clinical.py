@@ -11,7 +11,7 @@ from myoproof.core.study import Study
 from myoproof.errors import InvalidInput
 from myoproof.numerics.correlation import Correlation, pearson, spearman
 from myoproof.numerics.longitudinal import welch_difference
-from myoproof.studies.progression_change import absent_fields, contrast_fields
+from myoproof.studies.progression_change import contrast_fields
 from myoproof.studies.progression_panel import Course, Panel, Parameters
 
 Row = dict[str, Any]
@@ -75,7 +75,8 @@ def _tempo(course: Course, pace: Floats, threshold: float, tempo: Course, parame
     }
     fewest = int(min(fast.size, slow.size))
     if fewest < parameters.minimum_subjects:
-        return {**head, **absent_fields(fewest, int(both.sum()))}
+        reason = "insufficient_data" if both.any() else "not_measured"
+        return {**head, "absent": reason, "n_subjects": int(both.sum())}
     return {**head, **contrast_fields(welch_difference(fast, slow, level=parameters.level), parameters.level)}
 
 

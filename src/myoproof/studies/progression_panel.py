@@ -196,7 +196,8 @@ def session_order(cohort: Cohort, study: Study, rows: pd.DataFrame, parameters: 
     visits = cohort.acquisitions
     listed = study.cohort.sessions or list(visits.groupby("session")["day"].median().sort_values().index)
     order = [name for name in listed if name in held] + sorted(held - set(listed))
-    baseline = parameters.baseline or (order[0] if order else "")
+    first = study.cohort.sessions or order or [""]
+    baseline = parameters.baseline or first[0]
     if baseline not in order:
         mend = near(baseline, dict.fromkeys(order))
         raise InvalidInput(f"no rows at the baseline session {baseline!r}", where=study.name, mend=mend)
