@@ -108,7 +108,7 @@ def _outcome(drawn: phantom.Draw, rng: np.random.Generator) -> Row:
 
 
 def truth(seed: int, patients: int) -> Row:
-    """Coefficients in a cohort so large that they are the truth: of the k-means label and of the true class."""
+    """Coefficients in a cohort so large that they are the truth: of the label and of the true class."""
     rng = np.random.default_rng([seed, len(KINDS)])
     drawn = phantom.draw(patients, rng=rng)
     label = _label(drawn, rng, n_starts=3)
@@ -212,7 +212,7 @@ def _of(found: list[Row], kind: str, setting: str) -> list[Row]:
 
 
 def finished(partial: Path, mark: str) -> list[Row]:
-    """Cohorts already done by this version with these parameters; others and a torn last line are left out."""
+    """Cohorts already done with this version and these parameters; others and a torn line are left out."""
     if not partial.is_file():
         return []
     rows = []

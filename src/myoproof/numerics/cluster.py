@@ -66,32 +66,41 @@ def adjusted_rand_index(a: npt.ArrayLike, b: npt.ArrayLike) -> float:
 
 @njit(cache=True, nogil=True, fastmath=True)
 def _distances(columns: Floats, point: Floats, out: Floats) -> None:
-    """Euclidean distance of one point to all points of feature-major data."""
+    """Euclidean distance of one point to all points of feature-major data, four features a pass."""
+    p, n = columns.shape
     out[:] = 0.0
-    for j in range(columns.shape[0]):
+    whole = p // 4 * 4
+    for j in range(0, whole, 4):
+        a, b, c, d = point[j], point[j + 1], point[j + 2], point[j + 3]
+        r0, r1, r2, r3 = columns[j], columns[j + 1], columns[j + 2], columns[j + 3]
+        for m in range(n):
+            e, f, g, h = r0[m] - a, r1[m] - b, r2[m] - c, r3[m] - d
+            out[m] += (e * e + f * f) + (g * g + h * h)
+    for j in range(whole, p):
         value, row = point[j], columns[j]
-        for m in range(row.shape[0]):
-            difference = row[m] - value
-            out[m] += difference * difference
-    for m in range(out.shape[0]):
+        for m in range(n):
+            e = row[m] - value
+            out[m] += e * e
+    for m in range(n):
         out[m] = np.sqrt(out[m])
 
 
 @njit(cache=True, nogil=True)
-def _width(distance: Floats, labels: Marks, own: int, counts: Floats, sums: Floats) -> float:
-    """Silhouette of one point from its distances to all; 0 where it is alone in its cluster."""
-    if counts[own] < 2.0:
-        return 0.0
-    sums[:] = 0.0
-    for m in range(distance.shape[0]):
-        sums[labels[m]] += distance[m]
-    inner = sums[own] / (counts[own] - 1.0)
-    outer = np.inf
-    for c in range(counts.shape[0]):
-        if c != own and counts[c] > 0.0:
-            outer = min(outer, sums[c] / counts[c])
-    largest = max(inner, outer)
-    return (outer - inner) / largest if largest > 0.0 else 0.0
+def _mean_width(sums: Floats, labels: Marks, counts: Floats) -> float:
+    """Mean silhouette from the summed distances (cluster, point); a point alone in its cluster counts 0."""
+    total = 0.0
+    for i in range(labels.shape[0]):
+        own = labels[i]
+        if counts[own] < 2.0:
+            continue
+        inner = sums[own, i] / (counts[own] - 1.0)
+        outer = np.inf
+        for c in range(counts.shape[0]):
+            if c != own and counts[c] > 0.0:
+                outer = min(outer, sums[c, i] / counts[c])
+        largest = max(inner, outer)
+        total += (outer - inner) / largest if largest > 0.0 else 0.0
+    return float(total / labels.shape[0])
 
 
 @njit(cache=True, nogil=True)
@@ -100,17 +109,19 @@ def mean_silhouettes(rows: Floats, labels: Marks, n_clusters: Labels) -> Floats:
     n = rows.shape[0]
     tried, largest = labels.shape[0], n_clusters.max()
     columns = np.ascontiguousarray(rows.T)
-    counts = np.zeros((tried, largest))
-    for q in range(tried):
-        for i in range(n):
-            counts[q, labels[q, i]] += 1.0
-    total = np.zeros(tried)
-    distance, sums = np.empty(n), np.empty(largest)
+    counts, sums = np.zeros((tried, largest)), np.zeros((tried, largest, n))
+    distance = np.empty(n)
     for i in range(n):
         _distances(columns, rows[i], distance)
         for q in range(tried):
-            total[q] += _width(distance, labels[q], labels[q, i], counts[q], sums) / n
-    return total
+            counts[q, labels[q, i]] += 1.0
+            row = sums[q, labels[q, i]]
+            for m in range(n):
+                row[m] += distance[m]
+    widths = np.empty(tried)
+    for q in range(tried):
+        widths[q] = _mean_width(sums[q], labels[q], counts[q])
+    return widths
 
 
 def silhouette(x: npt.ArrayLike, labels: npt.ArrayLike) -> float:

@@ -12,9 +12,8 @@ from scipy.special import ndtr
 Floats = npt.NDArray[np.float64]
 Censoring = npt.NDArray[np.int8]
 
-GRID = np.linspace(
-    -6.0, 9.0, 101
-)  # the factor has mean 0 and variance 1 and its longer tail is turned upwards
+# the factor has mean 0 and variance 1 and its longer tail is turned upwards
+GRID = np.linspace(-5.0, 8.2, 67)
 _Z = np.linspace(-6.0, 6.0, 481)
 _SKEW, _TAIL = (-1.2, 1.2), (0.0, 0.25)
 _LEAST_UNIQUENESS = 0.02

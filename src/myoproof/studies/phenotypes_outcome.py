@@ -62,11 +62,7 @@ def regress(outcome: Floats, design: pd.DataFrame, *, level: float = 0.95) -> Re
         Numeric columns, NaN where not recorded; those that earlier ones and the intercept determine are
         dropped.
     level : float
-        Of the intervals (t on the residual degrees of freedom).
-
-    References
-    ----------
-    MacKinnon & White 1985, J Econom 29:305 (HC3).
+        Of the intervals.
     """
     whole = np.isfinite(outcome) & design.notna().all(axis=1).to_numpy()
     used = design[whole]
@@ -74,10 +70,36 @@ def regress(outcome: Floats, design: pd.DataFrame, *, level: float = 0.95) -> Re
     x = np.column_stack([np.ones(len(used)), used.to_numpy(dtype=np.float64)])
     if x.shape[1] < 2 or len(used) <= x.shape[1] + 1:
         return None
-    fitted = OLS(outcome[whole], x).fit(cov_type=COVARIANCE, use_t=True)
+    return regress_arrays(
+        outcome[whole], x[:, 1:], level=level, terms=tuple(str(name) for name in used.columns)
+    )
+
+
+def regress_arrays(
+    outcome: Floats, design: Floats, *, level: float = 0.95, terms: tuple[str, ...] = ()
+) -> Regression:
+    """Least squares with an intercept and HC3 standard errors; nothing missing, no column redundant.
+
+    Parameters
+    ----------
+    outcome : (n,) float64
+        What is explained.
+    design : (n, m) array
+        Columns beside the intercept.
+    level : float
+        Of the intervals (t on the residual degrees of freedom).
+    terms : tuple of str
+        Names of the columns.
+
+    References
+    ----------
+    MacKinnon & White 1985, J Econom 29:305 (HC3).
+    """
+    x = np.column_stack([np.ones(len(design)), design]).astype(np.float64)
+    fitted = OLS(outcome, x).fit(cov_type=COVARIANCE, use_t=True)
     bounds = np.asarray(fitted.conf_int(alpha=1 - level))[1:]
     return Regression(
-        terms=tuple(str(name) for name in used.columns),
+        terms=terms,
         value=np.asarray(fitted.params)[1:],
         se=np.asarray(fitted.bse)[1:],
         low=bounds[:, 0],
@@ -85,7 +107,7 @@ def regress(outcome: Floats, design: pd.DataFrame, *, level: float = 0.95) -> Re
         statistic=np.asarray(fitted.tvalues)[1:],
         p=np.asarray(fitted.pvalues)[1:],
         df=float(fitted.df_resid),
-        n=int(whole.sum()),
+        n=len(outcome),
     )
 
 
