@@ -21,11 +21,12 @@ def width(rows: pd.DataFrame, measure: str, site: str = "vastus_lateralis") -> f
     return float((row["high"] - row["low"]).iloc[0])
 
 
-EXACT = dixon.Params(boundary_sd_mm=0.0, rim_mm=0.0, rim_share_sd=0.0, roughness_sd_mm=0.0)
+EXACT = dixon.Params(boundary_sd_mm=0.0, rim_mm=0.0, rim_voxels=0.0, rim_share_sd=0.0, roughness_sd_mm=0.0)
 
 
 def test_offsets_span_the_level_and_then_the_rim() -> None:
-    offsets = offsets_mm(dixon.Params(level=0.95, boundary_sd_mm=0.5, boundary_mean_mm=0.1, rim_mm=1.0))
+    params = dixon.Params(level=0.95, boundary_sd_mm=0.5, boundary_mean_mm=0.1, rim_mm=0.2, rim_voxels=0.4)
+    offsets = offsets_mm(params, pixel_mm=2.0)
     assert offsets.size == 2 * N_OFFSET
     np.testing.assert_allclose(
         offsets[[0, N_OFFSET // 2, N_OFFSET - 1]], [0.1 - 0.98, 0.1, 0.1 + 0.98], atol=1e-3

@@ -49,8 +49,8 @@ FOOT_IN = 0.55
 COLUMNS = (
     ("fat fraction (interval)", 0.0),
     ("signal-weighted", 0.225),
-    ("largest area", 0.375),
-    ("volume", 0.505),
+    ("largest area", 0.385),
+    ("volume", 0.51),
     ("flags", 0.635),
 )
 """Heads of the text columns and their places across the right half."""
@@ -358,8 +358,8 @@ def _foot(figure: Figure, acquisition: Acquisition, lines: Sequence[_Line], heig
     text = (
         f"Points: mean over voxels of fat / (fat + water); lines: {level} intervals under voxel noise and an "
         "uncertain border. Research use; not a diagnosis.\n"
-        f"method {first['method']}@{first['method_version']} \u00b7 provenance {first['provenance'] or 'none'}"
-        f" \u00b7 images {acquisition.digest or 'unnamed'}"
+        f"method {first['method']}@{first['method_version']} \u00b7 "
+        f"provenance {first['provenance'] or 'none'} \u00b7 images {acquisition.digest or 'unnamed'}"
     )
     figure.text(0.15 / WIDTH_IN, 0.12 / height, text, fontsize=7.5, color=MUTED, va="bottom", linespacing=1.4)
 

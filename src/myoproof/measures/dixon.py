@@ -95,7 +95,7 @@ def measure(
 def _sums(volume: Volume, regions: Regions, scan: Scan, params: Params) -> dict[int, MuscleSums]:
     boxes = ndimage.find_objects(regions.index)
     in_plane = [axis for axis in range(3) if axis != volume.slice_axis]
-    offsets = offsets_mm(params)
+    offsets = offsets_mm(params, float(np.sqrt(scan.pixel_mm2)))
     return {
         item.index: muscle_sums(scan, item.index, [boxes[item.index - 1][axis] for axis in in_plane], offsets)
         for item in regions.items

@@ -54,13 +54,15 @@ class _Layout:
     slice_mm: float
 
 
-def offsets_mm(params: Params) -> Floats:
+def offsets_mm(params: Params, pixel_mm: float) -> Floats:
     """Border offsets at which sums are wanted, shape (2 N_OFFSET,).
 
     Parameters
     ----------
     params : Params
         Border model and level.
+    pixel_mm : float
+        In-plane voxel size.
 
     Returns
     -------
@@ -70,7 +72,7 @@ def offsets_mm(params: Params) -> Floats:
     """
     half = float(stats.norm.ppf(0.5 + params.level / 2)) * params.boundary_sd_mm
     offsets = params.boundary_mean_mm + np.linspace(-half, half, N_OFFSET)
-    return np.concatenate([offsets, offsets - params.rim_mm])
+    return np.concatenate([offsets, offsets - params.rim_mm - params.rim_voxels * pixel_mm])
 
 
 def read_out(parts: Sequence[MuscleSums], scan: Scan, params: Params) -> Readings:
@@ -110,7 +112,7 @@ def read_out(parts: Sequence[MuscleSums], scan: Scan, params: Params) -> Reading
         ways = _evaluate(middle - core[N_OFFSET // 2] + core, layout)
         down += (centre - np.fmin.reduce([*ways, centre])) ** 2
         up += (np.fmax.reduce([*ways, centre]) - centre) ** 2
-    spread[REMAINING_MAXIMUM] += z**2 * _slice_doubt(centre, np.sqrt((down + up) / 2 + spread) / z, layout)
+    spread[REMAINING_MAXIMUM] += z**2 * _slice_doubt(centre, np.sqrt(spread) / z, layout)
     low = np.fmin(centre - floor - np.sqrt(down + spread), value)
     high = np.fmax(centre - floor + np.sqrt(up + spread), value)
     names = _names(layout)
@@ -119,11 +121,15 @@ def read_out(parts: Sequence[MuscleSums], scan: Scan, params: Params) -> Reading
 
 
 def _slice_doubt(centre: Floats, sd: Floats, layout: _Layout) -> float:
-    """Variance of the functional area at the widest slice because another slice may be the widest."""
+    """Variance of the functional area at the widest slice because another may be the widest.
+
+    A slice counts by the chance that errors of its own, roughness ``sd``, put the other before it.
+    """
     n = layout.present.size
     area, remaining = centre[N_WHOLE : N_WHOLE + n], centre[N_WHOLE + n : N_WHOLE + 2 * n]
     behind = (area[layout.widest] - area) / (np.sqrt(2.0) * max(float(sd[N_WHOLE + layout.widest]), 1e-12))
-    weight = np.exp(-0.5 * np.maximum(behind, 0.0) ** 2)
+    weight = stats.norm.cdf(-np.maximum(behind, 0.0))
+    weight[layout.widest] = 1.0
     return float(weight @ np.nan_to_num(remaining - remaining[layout.widest]) ** 2 / weight.sum())
 
 

@@ -8,8 +8,10 @@ ROUGHNESS_SD_MM = 1.0
 """SD of the local displacement of a drawn boundary (proposal, same provenance)."""
 ROUGHNESS_LENGTH_MM = 10.0
 """Integral correlation length of that displacement along the boundary (proposal, same provenance)."""
-RIM_MM = 1.0
-"""Depth of the rim within the drawn border that holds foreign tissue, from partial volume and drawing."""
+RIM_MM = 0.5
+RIM_VOXELS = 0.5
+"""Depth of the rim within the drawn border that holds foreign tissue: what drawing adds, in mm, and what
+partial volume adds, in in-plane voxels (proposals, same provenance)."""
 RIM_SHARE_SD = 0.3
 """SD of the rim's foreign share about 1, as a part of it."""
 GAP_SPACING_MM = 10.0
@@ -30,9 +32,10 @@ class Params:
     boundary_sd_mm, boundary_mean_mm : float
         SD and mean of the offset between a muscle's true and drawn boundary, along its normal, outward
         positive (a positive mean: muscles are drawn too small).
-    rim_mm, rim_share_sd : float
-        Within this depth of the drawn border the fat fraction is not the muscle's own: intervals are centred
-        at the fat fraction of what lies deeper, and the difference is known to this relative SD.
+    rim_mm, rim_voxels, rim_share_sd : float
+        Within this depth of the drawn border (millimetres plus in-plane voxels) the fat fraction is not the
+        muscle's own: intervals are centred at the fat fraction of what lies deeper, and the difference is
+        known to this relative SD.
     roughness_sd_mm, roughness_length_mm : float
         SD and integral correlation length of the local displacement along the boundary, independent from
         slice to slice.
@@ -47,6 +50,7 @@ class Params:
     boundary_sd_mm: float = BOUNDARY_SD_MM
     boundary_mean_mm: float = 0.0
     rim_mm: float = RIM_MM
+    rim_voxels: float = RIM_VOXELS
     rim_share_sd: float = RIM_SHARE_SD
     roughness_sd_mm: float = ROUGHNESS_SD_MM
     roughness_length_mm: float = ROUGHNESS_LENGTH_MM

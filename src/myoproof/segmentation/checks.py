@@ -50,7 +50,7 @@ def check(acquisition: Acquisition, segmentation: Segmentation) -> list[Finding]
     -------
     list of Finding
         Category ``empty label``, ``pieces``, ``holes``, ``missing slices``, ``abrupt end``, ``stack end``,
-        ``field of view``, ``air``, ``sides`` or ``values``; level ``error`` only for what the measure refuses.
+        ``field of view``, ``air``, ``sides`` or ``values``; ``error`` only for what the measure refuses.
 
     Raises
     ------
@@ -79,7 +79,7 @@ def check(acquisition: Acquisition, segmentation: Segmentation) -> list[Finding]
 
 
 def _anatomy(volume: Volume, labels: Labels) -> tuple[Bools, Gap, npt.NDArray[np.int8]]:
-    """Tissue, the gap between two legs, and the side of every labelled voxel (-1 left, +1 right, 0 unknown)."""
+    """Tissue, the gap between two legs, the side of every labelled voxel (-1 left, +1 right, 0 unknown)."""
     axes = [axis_towards(volume.affine, world) for world in range(3)]
     order, flip = (axes[0][0], axes[1][0], axes[2][0]), axes[0][1]
     back = tuple(int(axis) for axis in np.argsort(order))
@@ -106,7 +106,7 @@ def _sides(segmentation: Segmentation, sides: npt.NDArray[np.int8], gap: Gap) ->
     if any(side == "" for _, side in segmentation.names.values()):
         place = f"{np.nanmin(gap.cut):.0f}-{np.nanmax(gap.cut):.0f}"
         message = (
-            f"the mask does not separate sides; they are split at columns {place}, counted from the left"
+            f"the mask does not separate sides; they are split at columns {place} from the person's left"
         )
         yield Finding("info", "sides", message)
     for label, (site, side) in sorted(segmentation.names.items()):
