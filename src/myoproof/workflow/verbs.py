@@ -208,6 +208,7 @@ def run_study(
     """
     study_folder.refuse_foreign(out, "result")
     study = read_study(study_path)
+    claims.criteria(study)
     run = load("studies", study.kind)
     cohort = study_folder.read_cohort(cohort_path)
     parents = tuple(study_folder.active_parts(cohort_path))
@@ -232,7 +233,7 @@ def run_study(
 
 
 def validate_rows(
-    rows_path: Path, against_path: Path, *, across: str, out: Path | None = None
+    rows_path: Path, against_path: Path, *, across: str, by_site: bool = False, out: Path | None = None
 ) -> pd.DataFrame:
     """Agreement between two sets of measurement rows, as evidence rows.
 
