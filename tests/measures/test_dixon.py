@@ -168,6 +168,17 @@ def test_both_sides_are_the_union_also_of_masks_with_sides(discs) -> None:
     assert single["flags"].str.contains("sides_split_by_geometry").all()
 
 
+def test_muscles_of_the_midline_have_no_union(discs) -> None:
+    scan, segmentation = discs.make(legs=(0.0,))
+    named = replace(segmentation, names={1: ("tongue", "midline"), 2: ("masseter", "left")})
+    rows = dixon.measure(scan, named, params=dixon.Params(side_by_side=True))
+    assert set(rows[["site", "side"]].itertuples(index=False, name=None)) == {
+        ("tongue", "midline"),
+        ("masseter", "left"),
+        ("masseter", "both"),
+    }
+
+
 def test_labels_of_one_name_are_one_muscle(discs) -> None:
     scan, segmentation = discs.make()
     split = segmentation.labels.copy()

@@ -116,7 +116,8 @@ def _muscles(regions: Regions, params: Params) -> Iterator[_Muscle]:
     for item in regions.items:
         numbers = (item.index,) if item.index else ()
         yield _Muscle(item.site, item.side, numbers, union=False, complete=True)
-        by_site.setdefault(item.site, []).append(item.index)
+        if item.side in ("left", "right", ""):
+            by_site.setdefault(item.site, []).append(item.index)
     if params.side_by_side:
         for site, found in by_site.items():
             held = tuple(number for number in found if number)
