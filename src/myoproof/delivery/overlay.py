@@ -45,7 +45,7 @@ SHORT: Mapping[str, str] = {
 WIDTH_IN = 11.0
 ROW_IN = 0.2
 HEAD_IN = 0.75
-FOOT_IN = 0.55
+FOOT_IN = 0.65
 COLUMNS = (
     ("fat fraction (interval)", 0.0),
     ("signal-weighted", 0.225),
@@ -356,8 +356,9 @@ def _foot(figure: Figure, acquisition: Acquisition, lines: Sequence[_Line], heig
     first = lines[0].fraction
     level = f"{100 * first['level']:.0f} %" if not np.isnan(first["level"]) else ""
     text = (
-        f"Points: mean over voxels of fat / (fat + water); lines: {level} intervals under voxel noise and an "
-        "uncertain border. Research use; not a diagnosis.\n"
+        f"Points: mean over voxels of fat / (fat + water). Lines: {level} intervals for the true muscle under noise "
+        "and an uncertain border;\nthey lean to one side where the rim of the drawing holds other tissue. "
+        "Research use; not a diagnosis.\n"
         f"method {first['method']}@{first['method_version']} \u00b7 "
         f"provenance {first['provenance'] or 'none'} \u00b7 images {acquisition.digest or 'unnamed'}"
     )
