@@ -51,7 +51,7 @@ def signed_distance_mm(mask: Bools, spacing_mm: tuple[float, float]) -> Floats:
     -------
     ndarray, shape (x, y)
         Near the border from the mask blurred by a Gaussian of one pixel, whose value at a straight border is
-        the normal distribution of the distance: this looks below the pixel, where the stairs of a drawn border
+        the normal distribution of the distance: this looks below the pixel, where the stairs of a drawing
         would mislead. Farther away the distance between pixel centres, less the mean distance of a border of
         random direction. Minus infinity everywhere where the region fills the slice.
 
@@ -73,6 +73,46 @@ def signed_distance_mm(mask: Bools, spacing_mm: tuple[float, float]) -> Floats:
     share = np.clip(np.abs(far[close]) / pixel - NEAR, 0.0, 1.0)
     far[close] = share * far[close] - (1.0 - share) * pixel * special.ndtri(blurred)
     return far
+
+
+def nearest_core(
+    mask: Bools, usable: Bools, spacing_mm: tuple[float, float], depth_mm: float
+) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp], npt.NDArray[np.intp]]:
+    """Where each voxel's nearest core voxel of its slice is; the core lies deeper than the rim of a region.
+
+    Parameters
+    ----------
+    mask : ndarray of bool, shape (x, y, slice)
+        The region.
+    usable : ndarray of bool, same shape
+        Voxels that may be core.
+    spacing_mm : tuple of float
+        Pixel spacing along x and y.
+    depth_mm : float
+        Depth of the rim.
+
+    Returns
+    -------
+    tuple of three ndarray, shape (x, y, slice)
+        Indices along x, y and slice; a voxel's own where its slice has no core.
+
+    Examples
+    --------
+    >>> mask = np.zeros((9, 9, 1), dtype=bool)
+    >>> mask[1:8, 1:8] = True
+    >>> x, y, _ = nearest_core(mask, mask, (1.0, 1.0), 1.0)
+    >>> x[:, 4, 0].tolist()
+    [3, 3, 3, 3, 4, 5, 5, 5, 5]
+    """
+    x, y, level = (np.array(index) for index in np.indices(mask.shape))
+    for k in np.flatnonzero(mask.any(axis=(0, 1))):
+        depth = ndimage.distance_transform_edt(mask[:, :, k], sampling=spacing_mm) - 0.5 * min(spacing_mm)
+        core = (depth > depth_mm) & usable[:, :, k]
+        if core.any():
+            x[:, :, k], y[:, :, k] = ndimage.distance_transform_edt(
+                ~core, sampling=spacing_mm, return_distances=False, return_indices=True
+            )
+    return x, y, level
 
 
 def border_sums(
@@ -111,7 +151,7 @@ def border_sums(
 def _moved(mask: Bools, fields: Floats, spacing_mm: tuple[float, float], offsets_mm: Floats) -> Floats:
     """Sums with a moved border, shape (offset, field); those of the mask itself at offset 0.
 
-    What the drawn stairs add to the smooth border at offset 0 is kept, in proportion to the area that is left.
+    What the drawn stairs add to the smooth border at offset 0 is kept, as a share of the area that is left.
     """
     pixel = float(np.sqrt(spacing_mm[0] * spacing_mm[1]))
     distance = signed_distance_mm(mask, spacing_mm)
