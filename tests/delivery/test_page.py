@@ -1,7 +1,7 @@
 """Tables as values: alignment, sort keys, CSV."""
 
-import base64
 import io
+from urllib.parse import unquote
 
 import numpy as np
 import pandas as pd
@@ -26,13 +26,13 @@ def test_decimal_signs_line_up_under_right_alignment() -> None:
 
 def test_an_absent_number_has_an_empty_sort_key() -> None:
     column = number_column("x", [2.0, float("nan"), -1.0])
-    assert [cell.key for cell in column.cells] == ["2.0", "", "-1.0"]
+    assert [cell.key for cell in column.cells] == ["2", "", "-1"]
 
 
 def test_intervals_sort_by_their_estimate_and_p_by_its_value() -> None:
     column = interval_column("x", [1.0, 0.2], [(0.5, 1.5), (np.nan, np.nan)], decimals=1)
     assert [cell.text.strip("\u2007\u2008") for cell in column.cells] == ["1.0 (0.5 to 1.5)", "0.2"]
-    assert [cell.key for cell in column.cells] == ["1.0", "0.2"]
+    assert [cell.key for cell in column.cells] == ["1", "0.2"]
     assert p_column("p", [1e-9]).cells[0].key == "1e-09"
 
 
@@ -42,7 +42,7 @@ def test_the_csv_holds_the_stored_rows_to_the_last_digit() -> None:
     )
     grid = Grid("k", "t", (text_column("Term", ["x"]),), rows)
     assert grid.csv == "term,value\nfat_fraction/thigh/both,0.30000000000000004\n"
-    told = base64.b64decode(grid.csv_uri.split(",", 1)[1]).decode()
+    told = unquote(grid.csv_uri.split(",", 1)[1])
     assert pd.read_csv(io.StringIO(told), float_precision="round_trip")["value"].tolist() == [0.1 + 0.2]
 
 

@@ -45,6 +45,16 @@ def test_the_most_responsive_measure_is_told_with_what_its_choice_costs(course: 
 
 
 @pytest.mark.usefixtures("words_only")
+def test_where_a_clinical_measure_leads_the_best_image_is_named_too(course: Result) -> None:
+    rows = course.estimates.copy()
+    rows.loc[(rows["analysis"] == "srm") & (rows["term"] == "fat_fraction/thigh/both"), "flags"] = "clinical"
+    said = _said(replace(course, estimates=rows))
+    assert said["Most responsive measure"].startswith("Fat fraction, thigh: SRM 1.05")
+    assert said["Most responsive imaging measure"].startswith("Fat fraction, calf: SRM 0.95 (0.61 to 1.39)")
+    assert "Most responsive imaging measure" not in _said(course)
+
+
+@pytest.mark.usefixtures("words_only")
 def test_correlations_speak_of_the_primary_terms(course: Result) -> None:
     said = _said(course)["Imaging change and clinical change"]
     assert said.startswith(

@@ -161,7 +161,7 @@ def test_every_picture_is_drawn(opened: tuple[dict[str, Any], str, list[str]]) -
 
 def test_every_table_sorts_by_every_column_both_ways(opened: tuple[dict[str, Any], str, list[str]]) -> None:
     told, _, _ = opened
-    assert len(told["tables"]) == 15
+    assert len(told["tables"]) == 16
     for column in (column for table in told["tables"] for column in table):
         up, down = column["up"], column["down"]
         assert (up["sort"], down["sort"]) == ("ascending", "descending")

@@ -1,6 +1,6 @@
 """Measured rows held against reference rows: Bland-Altman figures, coverage of intervals, tables."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -50,6 +50,10 @@ from myoproof.numerics.clustered import Interval, clustered_share
 
 COLUMNS = ("subject", "measure", "site", "side", "value", "truth")
 """Columns that pairs must have; ``low``, ``high``, ``level``, ``at`` are read where present."""
+LEADING = 3
+"""Measures that the summary speaks of; the others stand in their section."""
+COVERAGE_BY_SITE_FROM = 20
+"""Rows a site needs before its own coverage says anything."""
 NOT_KNOWN = Interval(float("nan"), float("nan"), float("nan"))
 
 
@@ -115,7 +119,7 @@ def section(pairs: pd.DataFrame, *, key: str, simulated: bool) -> Section:
     reference = "the known truth of the simulation" if simulated else "the reference"
     parts = arranged(
         [
-            *(_told(summary) for summary in summaries),
+            *(replace(_told(s), leading=place < LEADING) for place, s in enumerate(summaries)),
             _bland_altman(usable, summaries, key, simulated),
             ("coverage of the intervals", _coverage(usable, key, simulated)),
             _table(summaries, key),
@@ -172,7 +176,7 @@ def _told(summary: Agreement) -> Statement:
     scale, unit = term_scale(summary.measure, change=True)
     shown = [scale * part for part in (summary.bias.value, summary.bias.low, summary.bias.high)]
     limits = [scale * summary.lower.value, scale * summary.upper.value]
-    places = max(decimals_for(*limits, *shown), 2)
+    places = decimals_for(*limits, *shown)
     bounds = bounds_text(shown[1], shown[2], decimals=places)
     text = f"Bias {number(shown[0], places)} {unit}" + (f" ({bounds})" if bounds else "")
     text += f", limits of agreement {bounds_text(*limits, decimals=places)}" if limits[0] == limits[0] else ""
@@ -240,11 +244,11 @@ def _coverage(pairs: pd.DataFrame, key: str, simulated: bool) -> Drawing | None:
     measures = list(dict.fromkeys(judged["measure"]))
     for place, measure in enumerate(measures):
         of_measure = (judged["measure"] == measure).to_numpy()
-        rows.append(
-            _share_row(f"{sentence_case(term_name(measure))}, all", inside, judged, of_measure, place)
-        )
+        rows.append(_share_row(sentence_case(term_name(measure)), inside, judged, of_measure, place))
         for site in dict.fromkeys(judged.loc[of_measure, "site"]):
             chosen = of_measure & (judged["site"] == site).to_numpy()
+            if chosen.sum() < COVERAGE_BY_SITE_FROM:
+                continue
             label = sentence_case(term_name(f"{measure}/{site}", measure=False))
             rows.append(_share_row(f"  {label}", inside, judged, chosen, place))
     title = "Do the intervals hold what they promise?"

@@ -76,6 +76,27 @@ def word(name: str) -> str:
     return " ".join(_WORDS.get(part.lower(), part) for part in re.split(r"[_\s]+", name) if part)
 
 
+def opened(text: str) -> str:
+    """Free text with the names of the tables in it turned into words, and the unit of fractions left out.
+
+    Parameters
+    ----------
+    text : str
+        For instance the population of an evidence row.
+
+    Examples
+    --------
+    >>> opened("simulated: fat_fraction [1], vastus_lateralis")
+    'simulated: fat fraction, vastus lateralis'
+    """
+    plain = text.replace(" [1]", "")
+    return re.sub(r"\b[a-z0-9]+(?:_[a-z0-9]+)+\b", lambda found: _either(found[0]), plain)
+
+
+def _either(name: str) -> str:
+    return label("sites", name) if name in words("sites") else term_name(name)
+
+
 def term_name(term: str, *, measure: bool = True) -> str:
     """A feature name ``measure/site/side`` as words.
 

@@ -1,10 +1,10 @@
 """What a page is made of: sections, tables that sort, notes; values that the template only prints."""
 
-import base64
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import quote
 
 import pandas as pd
 
@@ -19,6 +19,10 @@ from myoproof.delivery.wording import (
 
 FIGURE_SPACE = "\u2007"
 PUNCTUATION_SPACE = "\u2008"
+LONG = 44
+"""Characters above which a text column is given more room."""
+PLAIN = " !$()*+,-./:;=?@_~^|{}[]<>'"
+"""Signs that stand for themselves in a ``data:`` address; what HTML needs escaped, the template escapes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +47,7 @@ class Cell:
     def key(self) -> str:
         """The sort value as an attribute; empty where absent."""
         if isinstance(self.sort, float):
-            return "" if math.isnan(self.sort) else repr(self.sort)
+            return "" if math.isnan(self.sort) else f"{self.sort:.12g}"
         return self.sort
 
 
@@ -64,6 +68,11 @@ class Column:
     label: str
     numeric: bool
     cells: tuple[Cell, ...]
+
+    @property
+    def wide(self) -> bool:
+        """Whether it holds sentences, which need room."""
+        return not self.numeric and any(len(cell.text) > LONG for cell in self.cells)
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +117,7 @@ class Grid:
     @property
     def csv_uri(self) -> str:
         """The stored rows as a ``data:`` address that a browser saves."""
-        return "data:text/csv;charset=utf-8;base64," + base64.b64encode(self.csv.encode()).decode()
+        return "data:text/csv;charset=utf-8," + quote(self.csv, safe=PLAIN)
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,10 +130,13 @@ class Statement:
         The finding in a few words.
     text : str
         Its numbers, intervals and n.
+    leading : bool
+        Whether it stands in the summary as well.
     """
 
     lead: str
     text: str
+    leading: bool = True
 
     def __str__(self) -> str:
         return f"{self.lead}. {self.text}"
@@ -224,28 +236,12 @@ def number_column(label: str, values: Sequence[float], *, decimals: int | None =
 
 
 def p_column(label: str, values: Sequence[float]) -> Column:
-    """A column of probabilities.
-
-    Parameters
-    ----------
-    label : str
-        Head.
-    values : sequence of float
-        Probabilities in 0-1.
-    """
+    """A column of probabilities in 0-1; as :func:`number_column`."""
     return formatted_column(label, values, p_cell)
 
 
 def count_column(label: str, values: Sequence[float]) -> Column:
-    """A column of whole numbers.
-
-    Parameters
-    ----------
-    label : str
-        Head.
-    values : sequence of float
-        Counts; NaN prints as an en dash.
-    """
+    """A column of whole numbers; as :func:`number_column`."""
     return number_column(label, values, decimals=0)
 
 
@@ -278,7 +274,8 @@ def interval_column(
             else f" ({number(low, places)} to {number(high, places)})"
         )
         shown.append(number(value, places) + tail)
-    heads = align([text.split(" (")[0] for text in shown])
+    plain = [text.split(" (")[0] for text in shown]
+    heads = plain if any("(" in text for text in shown) else align(plain)
     cells = [
         Cell(head + text.removeprefix(text.split(" (")[0]), float(value))
         for head, text, value in zip(heads, shown, values, strict=True)

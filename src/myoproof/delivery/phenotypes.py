@@ -23,6 +23,7 @@ from myoproof.delivery.page import (
     records,
 )
 from myoproof.delivery.phenotypes_figures import (
+    METRICS,
     axis_drawing,
     claimed_count,
     cluster_counts,
@@ -120,7 +121,8 @@ def _decision(estimates: pd.DataFrame) -> Statement:
 
 
 def _n(estimates: pd.DataFrame) -> str:
-    counted = estimates["n_subjects"].max()
+    judged = pick(estimates, analysis=["decision", "null"])["n_subjects"].max()
+    counted = pick(estimates, analysis=list(METRICS))["n_subjects"].max() if math.isnan(judged) else judged
     return size(counted, "patients")
 
 

@@ -199,14 +199,25 @@ def _best(estimates: pd.DataFrame) -> list[Statement]:
     rows = rows[rows["group"] != "control"]
     if rows.empty:
         return []
-    best = rows.sort_values("value", ascending=False, kind="stable").iloc[0]
-    shown = interval(best["value"], best["low"], best["high"], decimals=2)
-    told = f"{sentence_case(term_name(best['term']))}: SRM {shown}, {size(best['n_subjects'])}"
-    arm = first(estimates, analysis="sample_size", term=best["term"], group="50%")
+    ranked = rows.sort_values("value", ascending=False, kind="stable")
+    best = records(ranked)[0]
+    told = [
+        Statement("Most responsive measure", _responsive(best, estimates) + _honest(estimates, best["term"]))
+    ]
+    imaging = records(ranked[ranked["flags"] != "clinical"])
+    if imaging and best["flags"] == "clinical":
+        told.append(Statement("Most responsive imaging measure", _responsive(imaging[0], estimates)))
+    return told
+
+
+def _responsive(row: Mapping[str, Any], estimates: pd.DataFrame) -> str:
+    shown = interval(row["value"], row["low"], row["high"], decimals=2)
+    told = f"{sentence_case(term_name(row['term']))}: SRM {shown}, {size(row['n_subjects'])}"
+    arm = first(estimates, analysis="sample_size", term=row["term"], group="50%")
     if arm is not None and not math.isnan(arm["value"]):
         arms = interval(arm["value"], arm["low"], arm["high"], decimals=0)
         told += f"; {arms} patients per arm would show a 50 % slowing"
-    return [Statement("Most responsive measure", f"{told}.{_honest(estimates, str(best['term']))}")]
+    return told + "."
 
 
 def _honest(estimates: pd.DataFrame, term: str) -> str:

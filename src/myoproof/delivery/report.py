@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -16,8 +17,8 @@ from myoproof.core.atomic import atomic_folder, atomic_path
 from myoproof.core.evidence import evidence_frame
 from myoproof.core.result import Result
 from myoproof.delivery import agreement, methods, phenotypes, progression
-from myoproof.delivery.figures import Drawing
-from myoproof.delivery.page import Grid, Section, Statement
+from myoproof.delivery.figures import Drawing, lighter_paths
+from myoproof.delivery.page import PLAIN, Grid, Section, Statement
 from myoproof.delivery.sections import evidence_section, provenance_section, rows_section
 from myoproof.errors import InvalidInput, NotReadable, NotWritable
 
@@ -235,20 +236,24 @@ def image_uri(image: str | Path) -> str:
     NotReadable
         If the file cannot be read.
     """
-    kind = "image/svg+xml"
-    if isinstance(image, Path):
-        try:
-            content = image.read_bytes()
-        except OSError as error:
-            raise NotReadable(f"the image cannot be read ({error.strerror})", where=str(image)) from error
-        kind = "image/png" if content.startswith(b"\x89PNG") else kind
-    else:
-        content = image.encode()
-    if kind == "image/svg+xml" and b"<svg" not in content:
-        raise InvalidInput(
-            "an image of the report is no SVG", where=str(image)[:60], mend="give SVG text or a file"
-        )
-    return f"data:{kind};base64,{base64.b64encode(content).decode()}"
+    content = image.encode() if isinstance(image, str) else _read(image)
+    if content.startswith(b"\x89PNG"):
+        return f"data:image/png;base64,{base64.b64encode(content).decode()}"
+    if b"<svg" not in content:
+        where, mend = str(image)[:60], "give SVG text or the path of an SVG or PNG file"
+        raise InvalidInput("an image of the report is no SVG", where=where, mend=mend)
+    return "data:image/svg+xml," + quote(_one_line(content.decode("utf-8", "replace")), safe=PLAIN)
+
+
+def _one_line(svg: str) -> str:
+    return re.sub(r"\s*\n\s*", " ", lighter_paths(svg))
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise NotReadable(f"the image cannot be read ({error.strerror})", where=str(path)) from error
 
 
 def _environment() -> Environment:

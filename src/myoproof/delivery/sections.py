@@ -7,10 +7,7 @@ import pandas as pd
 
 from myoproof.core.result import Result
 from myoproof.delivery.flow import flow_drawing
-from myoproof.delivery.naming import (
-    term_name,
-    word,
-)
+from myoproof.delivery.naming import opened, term_name, word
 from myoproof.delivery.page import (
     Grid,
     Section,
@@ -73,24 +70,37 @@ def evidence_section(evidence: pd.DataFrame, current: Mapping[str, str]) -> Sect
         Method or study -> current version or digest.
     """
     stale = [is_stale(about, current) for about in evidence["about"]]
-    bounds = list(zip(evidence["low"], evidence["high"], strict=True))
-    grid = Grid(
-        "evidence-rows",
-        "How well the methods and claims hold",
-        (
-            text_column("About", evidence["about"].tolist()),
-            text_column("Metric", [_metric(row) for row in records(evidence)]),
-            interval_column("Value (interval)", evidence["value"].tolist(), bounds),
-            text_column("Criterion", evidence["criterion"].tolist()),
-            verdict_column("Verdict", evidence["verdict"].tolist()),
-            text_column("State", ["stale" if old else "current" for old in stale]),
-            count_column("n", evidence["n"].tolist()),
-            text_column("Population; reference", _joined(evidence, "population", "reference", "; ")),
-            text_column("Date, version", _joined(evidence, "date", "version", ", ")),
+    rows = evidence.assign(state=["stale" if old else "current" for old in stale])
+    judged = rows["verdict"] != ""
+    grids = [
+        _evidence_grid("evidence-judged", "Judged by a criterion set beforehand", rows[judged], folded=False),
+        _evidence_grid(
+            "evidence-described", "Described without judging", rows[~judged], folded=bool(judged.any())
         ),
-        evidence,
+    ]
+    return Section("evidence", "Evidence", (*_verdicts(evidence, stale), *(g for g in grids if len(g.rows))))
+
+
+def _evidence_grid(key: str, title: str, rows: pd.DataFrame, *, folded: bool) -> Grid:
+    bounds = list(zip(rows["low"], rows["high"], strict=True))
+    populations = [opened(text) for text in _joined(rows, "population", "reference", "; against ")]
+    return Grid(
+        key,
+        title,
+        (
+            text_column("About", rows["about"].tolist()),
+            text_column("Metric", [_metric(row) for row in records(rows)]),
+            interval_column("Value (interval)", rows["value"].tolist(), bounds),
+            text_column("Criterion", rows["criterion"].tolist()),
+            verdict_column("Verdict", rows["verdict"].tolist()),
+            text_column("State", rows["state"].tolist()),
+            count_column("n", rows["n"].tolist()),
+            text_column("Population and reference", populations),
+            text_column("Date, version", _joined(rows, "date", "version", ", ")),
+        ),
+        rows.drop(columns="state"),
+        folded=folded,
     )
-    return Section("evidence", "Evidence", (*_verdicts(evidence, stale), grid))
 
 
 def _joined(rows: pd.DataFrame, one: str, other: str, between: str) -> list[str]:
