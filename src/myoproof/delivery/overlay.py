@@ -356,8 +356,8 @@ def _foot(figure: Figure, acquisition: Acquisition, lines: Sequence[_Line], heig
     first = lines[0].fraction
     level = f"{100 * first['level']:.0f} %" if not np.isnan(first["level"]) else ""
     text = (
-        f"Points: mean over voxels of fat / (fat + water). Lines: {level} intervals for the true muscle under "
-        "noise and an uncertain border;\nthey lean to one side where the rim of the drawing holds other tissue. "
+        f"Points: mean over voxels of fat / (fat + water). Lines: {level} intervals for the muscle under "
+        "noise\nand an uncertain border; they lean where the rim of the drawing holds other tissue. "
         "Research use; not a diagnosis.\n"
         f"method {first['method']}@{first['method_version']} \u00b7 "
         f"provenance {first['provenance'] or 'none'} \u00b7 images {acquisition.digest or 'unnamed'}"
