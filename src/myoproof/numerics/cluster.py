@@ -11,7 +11,9 @@ from myoproof.numerics.kmeans import Floats, Labels, Marks, checked_points, fit
 @njit(cache=True, nogil=True)
 def pair_index(a: Marks, b: Marks) -> float:
     """Adjusted Rand index of two labelings with labels from 0; see :func:`adjusted_rand_index`."""
-    ka, kb = a.max() + 1, b.max() + 1
+    ka = kb = 1
+    for i in range(a.shape[0]):
+        ka, kb = max(ka, a[i] + 1), max(kb, b[i] + 1)
     table = np.zeros((ka, kb))
     for i in range(a.shape[0]):
         table[a[i], b[i]] += 1.0
@@ -107,8 +109,13 @@ def _mean_width(sums: Floats, labels: Marks, counts: Floats) -> float:
 def mean_silhouettes(rows: Floats, labels: Marks, n_clusters: Labels) -> Floats:
     """Mean silhouette of several partitions (m, n) of the same points; the distances are computed once."""
     n = rows.shape[0]
-    tried, largest = labels.shape[0], n_clusters.max()
-    columns = np.ascontiguousarray(rows.T)
+    tried, largest = labels.shape[0], 0
+    for q in range(tried):
+        largest = max(largest, n_clusters[q])
+    columns = np.empty((rows.shape[1], n))
+    for i in range(n):
+        for j in range(rows.shape[1]):
+            columns[j, i] = rows[i, j]
     counts, sums = np.zeros((tried, largest)), np.zeros((tried, largest, n))
     distance = np.empty(n)
     for i in range(n):
@@ -156,10 +163,6 @@ def silhouette(x: npt.ArrayLike, labels: npt.ArrayLike) -> float:
     return float(mean_silhouettes(rows, codes[np.newaxis], counts)[0])
 
 
-@njit(cache=True, nogil=True)
 def partitions(rows: Floats, n_clusters: Labels, n_starts: int, key: np.uint64, labels: Marks) -> Floats:
     """Write the best partition for each number of clusters to `labels` (m, n); within sums of squares."""
-    inertia = np.empty(n_clusters.shape[0])
-    for q in range(n_clusters.shape[0]):
-        inertia[q], _ = fit(rows, n_clusters[q], n_starts, key, q, labels[q])
-    return inertia
+    return np.array([fit(rows, int(k), n_starts, key, q, labels[q])[0] for q, k in enumerate(n_clusters)])

@@ -90,7 +90,9 @@ def _posterior(log_likelihood: Floats, prior: Floats, weights: Floats) -> float:
     n, m = log_likelihood.shape
     total = 0.0
     for i in range(n):
-        highest = log_likelihood[i].max()
+        highest = log_likelihood[i, 0]
+        for g in range(m):
+            highest = max(highest, log_likelihood[i, g])
         mass = 0.0
         for g in range(m):
             weights[i, g] = prior[g] * math.exp(log_likelihood[i, g] - highest)
@@ -113,7 +115,11 @@ def _maximise(
 ) -> None:
     """M-step in place: regress each column's complete values on the factor, with their expected moments."""
     n, p = x.shape
-    first, second = weights @ grid, weights @ (grid * grid)
+    first, second = np.zeros(n), np.zeros(n)
+    for i in range(n):
+        for g in range(grid.shape[0]):
+            first[i] += weights[i, g] * grid[g]
+            second[i] += weights[i, g] * grid[g] * grid[g]
     for j in range(p):
         count = sf = sff = sy = syf = syy = 0.0
         deviation = math.sqrt(uniqueness[j])

@@ -63,7 +63,10 @@ def _precision(x: Floats, ridge: float) -> Floats:
 def _fill_means(x: Floats) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
     """Column means at missing cells, in place; rows and columns of those cells."""
     n, p = x.shape
-    empty = int(np.isnan(x).sum())
+    empty = 0
+    for i in range(n):
+        for j in range(p):
+            empty += int(np.isnan(x[i, j]))
     rows, columns = np.empty(empty, np.int64), np.empty(empty, np.int64)
     missing = 0
     for j in range(p):

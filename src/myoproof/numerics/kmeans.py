@@ -105,6 +105,25 @@ def _nearest(columns: Singles, centres: Floats, work: Singles, labels: Marks) ->
 
 
 @njit(cache=True, nogil=True)
+def _first_above(cumulative: Singles, target: float) -> int:
+    """Index of the first cumulative weight above a target; the last one where there is none."""
+    low, high = 0, cumulative.shape[0] - 1
+    while low < high:
+        middle = (low + high) // 2
+        if cumulative[middle] > target:
+            high = middle
+        else:
+            low = middle + 1
+    return low
+
+
+@njit(cache=True, nogil=True)
+def _copy(source: Singles, target: Singles) -> None:
+    for i in range(source.shape[0]):
+        target[i] = source[i]
+
+
+@njit(cache=True, nogil=True)
 def _plus_plus(
     columns: Singles, norms: Singles, chosen: Labels, state: npt.NDArray[np.uint64], work: Singles
 ) -> None:
@@ -116,7 +135,7 @@ def _plus_plus(
     chosen[0] = min(int(next_uniform(state) * n), n - 1)
     closest[:] = np.inf
     _squared(columns, norms, chosen[0], closest, kept)
-    closest[:] = kept
+    _copy(kept, closest)
     for c in range(1, k):
         total = np.float32(0.0)
         for i in range(n):
@@ -125,13 +144,13 @@ def _plus_plus(
         best_potential = np.inf
         for _ in range(trials):
             target = np.float32(next_uniform(state) * total)
-            drawn = min(np.searchsorted(cumulative, target, side="right"), n - 1)
+            drawn = _first_above(cumulative, target)
             potential = _squared(columns, norms, drawn, closest, trial)
             if potential < best_potential:
                 best_potential = potential
                 chosen[c] = drawn
-                kept[:] = trial
-        closest[:] = kept
+                _copy(trial, kept)
+        _copy(kept, closest)
 
 
 @njit(cache=True, nogil=True, fastmath=True)
@@ -211,7 +230,8 @@ def _refill(rows: Floats, centres: Floats, labels: Marks, new: Marks, counts: La
                 d += (rows[i, j] - centres[labels[i], j]) ** 2
             if d > farthest:
                 farthest, at = d, i
-        new[:] = labels
+        for i in range(n):
+            new[i] = labels[i]
         new[at] = c
         _move(rows, labels, new, sums, counts)
 
@@ -234,8 +254,9 @@ def lloyd(rows: Floats, columns: Singles, centres: Floats, labels: Marks, work: 
         _nearest(columns, centres, work, new)
         if _move(rows, labels, new, sums, counts) == 0:
             break
-        if counts.min() == 0:
-            _refill(rows, centres, labels, new, counts, sums)
+        for c in range(k):
+            if counts[c] == 0:
+                _refill(rows, centres, labels, new, counts, sums)
         for c in range(k):
             for j in range(p):
                 centres[c, j] = sums[c, j] / counts[c]
@@ -267,11 +288,13 @@ def fit(rows: Floats, k: int, n_starts: int, key: np.uint64, index: int, labels:
         seed_stream(state, key, index * n_starts + start)
         _plus_plus(columns, norms, chosen, state, work)
         for c in range(k):
-            centres[c] = rows[chosen[c]]
+            for j in range(p):
+                centres[c, j] = rows[chosen[c], j]
         inertia, iterations = lloyd(rows, columns, centres, trial, work)
         if inertia < best:
             best, best_iterations = inertia, iterations
-            labels[:] = trial
+            for i in range(n):
+                labels[i] = trial[i]
     return best, best_iterations
 
 

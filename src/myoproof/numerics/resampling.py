@@ -88,6 +88,7 @@ def draw_subjects(n: int, take: int, key: np.uint64, index: int, flags: npt.NDAr
 def _resample(
     x: Floats,
     reference: Marks,
+    n_clusters: Labels,
     plan: _Plan,
     span: tuple[int, int],
     scores: Floats,
@@ -111,14 +112,15 @@ def _resample(
         for i in range(n):
             if flags[i]:
                 drawn[at] = i
-                rows[at] = x[i]
+                for j in range(p):
+                    rows[at, j] = x[i, j]
                 at += 1
         if standardise:
             fill(rows)
         for q in range(tried):
-            k = int(reference[q].max()) + 1
-            scores[r, q, 1], _ = fit(rows, k, n_starts, key, r * tried + q, found)
-            labels[r, q, :] = -1
+            scores[r, q, 1], _ = fit(rows, n_clusters[q], n_starts, key, r * tried + q, found)
+            for i in range(n):
+                labels[r, q, i] = -1
             for i in range(take):
                 expected[i] = reference[q, drawn[i]]
                 labels[r, q, drawn[i]] = found[i]
@@ -184,7 +186,7 @@ def stability(
     labels = np.empty((how.n_resamples, len(n_clusters), len(points)), np.int8)
     plan = (take, how.n_starts, stream_key(rng), how.standardise)
     in_spans(
-        lambda first, last: _resample(points, wanted, plan, (first, last), scores, labels),
+        lambda first, last: _resample(points, wanted, n_clusters, plan, (first, last), scores, labels),
         how.n_resamples,
         threads=threads,
         progress=progress,
@@ -208,52 +210,28 @@ def in_spans(
                 progress(done / len(spans))
 
 
-@njit(cache=True, nogil=True)
 def _half_strength(test: Floats, own: Marks, train: Floats, trained: Marks, k: int) -> float:
     """Least share, over the test half's clusters, of pairs that the training half's centres keep together."""
-    p = test.shape[1]
-    centres = np.zeros((k, p))
-    counts = np.zeros(k)
-    for i in range(train.shape[0]):
-        centres[trained[i]] += train[i]
-        counts[trained[i]] += 1.0
+    centres = np.stack([train[trained == c].mean(axis=0) for c in range(k)])
+    nearest = (0.5 * (centres**2).sum(axis=1) - test @ centres.T).argmin(axis=1)
     table = np.zeros((k, k))
-    for i in range(test.shape[0]):
-        best, at = np.inf, 0
-        for c in range(k):
-            d = 0.0
-            for j in range(p):
-                difference = test[i, j] - centres[c, j] / max(counts[c], 1.0)
-                d += difference * difference
-            if d < best:
-                best, at = d, c
-        table[own[i], at] += 1.0
-    least = 1.0
-    for c in range(k):
-        size = table[c].sum()
-        if size > 1.0:
-            kept = 0.0
-            for d in range(k):
-                kept += table[c, d] * (table[c, d] - 1.0)
-            least = min(least, kept / (size * (size - 1.0)))
-    return least
+    np.add.at(table, (own, nearest), 1.0)
+    sizes = table.sum(axis=1)
+    kept = (table * (table - 1)).sum(axis=1) / np.maximum(sizes * (sizes - 1), 1.0)
+    return float(kept[sizes > 1].min(initial=1.0))
 
 
-@njit(cache=True, nogil=True)
 def _strengths(x: Floats, n_clusters: Labels, plan: _Plan, span: tuple[int, int], out: Floats) -> None:
-    n = x.shape[0]
     half, n_starts, key, _ = plan
-    tried = n_clusters.shape[0]
-    flags = np.empty(n, np.bool_)
-    in_a, in_b = np.empty(half, np.int32), np.empty(n - half, np.int32)
-    for r in range(span[0], span[1]):
-        draw_subjects(n, half, key ^ _SUBSETS, r, flags)
-        a, b = x[flags].copy(), x[~flags].copy()
+    flags = np.empty(len(x), np.bool_)
+    in_a, in_b = np.empty(half, np.int32), np.empty(len(x) - half, np.int32)
+    for r in range(*span):
+        draw_subjects(len(x), half, key ^ _SUBSETS, r, flags)
+        a, b = x[flags], x[~flags]
         fill(a)
         fill(b)
-        for q in range(tried):
-            k = n_clusters[q]
-            stream = 2 * (r * tried + q)
+        for q, k in enumerate(n_clusters.tolist()):
+            stream = 2 * (r * len(n_clusters) + q)
             fit(a, k, n_starts, key, stream, in_a)
             fit(b, k, n_starts, key, stream + 1, in_b)
             out[r, q] = 0.5 * (_half_strength(b, in_b, a, in_a, k) + _half_strength(a, in_a, b, in_b, k))
