@@ -95,9 +95,12 @@ def measure(
 def _sums(volume: Volume, regions: Regions, scan: Scan, params: Params) -> dict[int, MuscleSums]:
     boxes = ndimage.find_objects(regions.index)
     in_plane = [axis for axis in range(3) if axis != volume.slice_axis]
-    offsets = offsets_mm(params, float(np.sqrt(scan.pixel_mm2)))
+    offsets = offsets_mm(params)
+    rim_mm = params.rim_mm + params.rim_voxels * float(np.sqrt(scan.pixel_mm2))
     return {
-        item.index: muscle_sums(scan, item.index, [boxes[item.index - 1][axis] for axis in in_plane], offsets)
+        item.index: muscle_sums(
+            scan, item.index, [boxes[item.index - 1][axis] for axis in in_plane], offsets, rim_mm
+        )
         for item in regions.items
         if item.index
     }
@@ -143,7 +146,7 @@ def _refuse_bad_voxels(regions: Regions, sums: Mapping[int, MuscleSums], params:
         if not item.index:
             continue
         found, name = sums[item.index], f"{item.site} {item.side}".strip()
-        voxels = int(found.sums.base[:, AREA].sum())
+        voxels = int(found.drawn[:, AREA].sum())
         if found.not_finite:
             findings.append(
                 Finding(

@@ -18,8 +18,6 @@ MM3_PER_ML = 1000.0
 N_WHOLE = 6
 REMAINING_MAXIMUM = 5
 """Readings before those of the slices; among them the functional area at the widest slice."""
-LEAST_CORE = 0.2
-"""Share of a slice's voxels that must lie deeper than the rim for them to speak for the muscle."""
 FRACTIONS = ("fat_fraction", "fat_fraction_signal")
 
 
@@ -54,25 +52,10 @@ class _Layout:
     slice_mm: float
 
 
-def offsets_mm(params: Params, pixel_mm: float) -> Floats:
-    """Border offsets at which sums are wanted, shape (2 N_OFFSET,).
-
-    Parameters
-    ----------
-    params : Params
-        Border model and level.
-    pixel_mm : float
-        In-plane voxel size.
-
-    Returns
-    -------
-    ndarray
-        First the offsets over the central ``level`` of their distribution, the mean amid; then the same, less
-        the rim.
-    """
+def offsets_mm(params: Params) -> Floats:
+    """Border offsets over the central ``level`` of their distribution, the mean amid; shape (N_OFFSET,)."""
     half = float(stats.norm.ppf(0.5 + params.level / 2)) * params.boundary_sd_mm
-    offsets = params.boundary_mean_mm + np.linspace(-half, half, N_OFFSET)
-    return np.concatenate([offsets, offsets - params.rim_mm - params.rim_voxels * pixel_mm])
+    return params.boundary_mean_mm + np.linspace(-half, half, N_OFFSET)
 
 
 def read_out(parts: Sequence[MuscleSums], scan: Scan, params: Params) -> Readings:
@@ -90,28 +73,33 @@ def read_out(parts: Sequence[MuscleSums], scan: Scan, params: Params) -> Reading
     Returns
     -------
     Readings
-        For a reading T: the centre is T with the border at its mean offset, the fat fraction of what lies
-        deeper than the rim, less the noise floor. Each border's common offset gives the range of T while the
-        offset runs through its central ``level``; the rim's foreign share, local roughness and voxel noise
-        give variances. Half-widths add in quadrature, lower and upper apart; the interval is widened to hold
-        the value.
+        For a reading T: the centre is T with the border at its mean offset, of sums with the rim filled from the
+        core, less the noise floor. Each border's common offset gives the range of T while the offset
+        runs through its central ``level``; shares of the rim's and of the noise floor's correction, local
+        roughness and voxel noise give variances. Half-widths add in quadrature, lower and upper apart; the
+        interval is widened to hold the value.
     """
+    drawn = np.sum([part.drawn for part in parts], axis=0)
     base = np.sum([part.sums.base for part in parts], axis=0)
-    layout = _layout(base, scan)
-    value = _evaluate(base, layout)
-    floor = value - _evaluate(base - np.sum([part.floor for part in parts], axis=0), layout)
-    cores = [_core(part) for part in parts]
-    middle = np.sum([core[N_OFFSET // 2] for core in cores], axis=0)
-    whole = np.sum([part.sums.moved[N_OFFSET // 2] for part in parts], axis=0)
-    centre = _filled(_evaluate(middle, layout), value)
-    rim = _filled(_evaluate(whole, layout), value) - centre
+    layout = _layout(drawn, scan)
+    value = _evaluate(drawn, layout)
+    core = _filled(_evaluate(base, layout), value)
+    clean = _evaluate(base - np.sum([part.floor for part in parts], axis=0), layout)
+    floor = core - _filled(clean, core)
+    middle = np.sum([part.sums.moved[N_OFFSET // 2] for part in parts], axis=0)
+    centre = _filled(_evaluate(middle, layout), core)
     z = float(stats.norm.ppf(0.5 + params.level / 2))
-    spread = z**2 * (_variance(parts, base, layout, params) + (params.rim_share_sd * rim) ** 2)
+    spread = z**2 * (
+        _variance(parts, base, layout, params)
+        + (params.rim_share_sd * (value - core)) ** 2
+        + (params.floor_share_sd * floor) ** 2
+    )
     down, up = np.zeros(value.size), np.zeros(value.size)
-    for core in cores:
-        ways = _evaluate(middle - core[N_OFFSET // 2] + core, layout)
+    for part in parts:
+        ways = _evaluate(middle - part.sums.moved[N_OFFSET // 2] + part.sums.moved, layout)
         down += (centre - np.fmin.reduce([*ways, centre])) ** 2
         up += (np.fmax.reduce([*ways, centre]) - centre) ** 2
+    spread = np.maximum(spread, 0.0)
     spread[REMAINING_MAXIMUM] += z**2 * _slice_doubt(centre, np.sqrt(spread) / z, layout)
     low = np.fmin(centre - floor - np.sqrt(down + spread), value)
     high = np.fmax(centre - floor + np.sqrt(up + spread), value)
@@ -131,18 +119,6 @@ def _slice_doubt(centre: Floats, sd: Floats, layout: _Layout) -> float:
     weight = stats.norm.cdf(-np.maximum(behind, 0.0))
     weight[layout.widest] = 1.0
     return float(weight @ np.nan_to_num(remaining - remaining[layout.widest]) ** 2 / weight.sum())
-
-
-def _core(part: MuscleSums) -> Floats:
-    """Sums with the area at each offset and the signal of what lies below the rim: (offset, slice, field).
-
-    Slices of which the rim is nearly all keep the signal of the whole.
-    """
-    outer, inner = part.sums.moved[:N_OFFSET], part.sums.moved[N_OFFSET:]
-    enough = inner[..., VALID] >= LEAST_CORE * part.sums.base[:, VALID]
-    core = np.where(enough[..., None], inner, outer)
-    core[..., AREA] = outer[..., AREA]
-    return core
 
 
 def _filled(values: Floats, otherwise: Floats) -> Floats:

@@ -2,18 +2,20 @@
 
 from dataclasses import dataclass
 
-BOUNDARY_SD_MM = 0.20
+BOUNDARY_SD_MM = 0.21
 """SD of a muscle's common boundary offset (proposal; see docs/measure-dixon.md for its calibration)."""
-ROUGHNESS_SD_MM = 1.0
+ROUGHNESS_SD_MM = 0.95
 """SD of the local displacement of a drawn boundary (proposal, same provenance)."""
 ROUGHNESS_LENGTH_MM = 10.0
 """Integral correlation length of that displacement along the boundary (proposal, same provenance)."""
-RIM_MM = 0.5
+RIM_MM = 1.0
 RIM_VOXELS = 0.5
 """Depth of the rim within the drawn border that holds foreign tissue: what drawing adds, in mm, and what
 partial volume adds, in in-plane voxels (proposals, same provenance)."""
-RIM_SHARE_SD = 0.3
-"""SD of the rim's foreign share about 1, as a part of it."""
+RIM_SHARE_SD = 0.57
+"""SD of the rim's foreign share about 1, as a part of it (proposal, same provenance)."""
+FLOOR_SHARE_SD = 0.33
+"""Relative SD of the correction for the noise floor (proposal, same provenance)."""
 GAP_SPACING_MM = 10.0
 """Slices farther apart than this are taken to have gaps (proposal): a NIfTI header states no slice thickness,
 and contiguous muscle Dixon protocols use 10 mm or less."""
@@ -34,8 +36,10 @@ class Params:
         positive (a positive mean: muscles are drawn too small).
     rim_mm, rim_voxels, rim_share_sd : float
         Within this depth of the drawn border (millimetres plus in-plane voxels) the fat fraction is not the
-        muscle's own: intervals are centred at the fat fraction of what lies deeper, and the difference is
-        known to this relative SD.
+        muscle's own: intervals are centred at the fat fraction of a muscle whose rim is filled from the core
+        below, and the difference is known to this relative SD.
+    floor_share_sd : float
+        Relative SD to which the lift by the noise floor is known.
     roughness_sd_mm, roughness_length_mm : float
         SD and integral correlation length of the local displacement along the boundary, independent from
         slice to slice.
@@ -52,6 +56,7 @@ class Params:
     rim_mm: float = RIM_MM
     rim_voxels: float = RIM_VOXELS
     rim_share_sd: float = RIM_SHARE_SD
+    floor_share_sd: float = FLOOR_SHARE_SD
     roughness_sd_mm: float = ROUGHNESS_SD_MM
     roughness_length_mm: float = ROUGHNESS_LENGTH_MM
     gap_spacing_mm: float = GAP_SPACING_MM

@@ -158,7 +158,7 @@ def _flags(
 
 
 def _slices(at: str, parts: Sequence[MuscleSums]) -> set[int]:
-    area = np.sum([part.sums.base[:, AREA] for part in parts], axis=0)
+    area = np.sum([part.drawn[:, AREA] for part in parts], axis=0)
     if at.startswith("slice:"):
         return {int(at.removeprefix("slice:"))}
     if at == "maximum":
@@ -169,7 +169,7 @@ def _slices(at: str, parts: Sequence[MuscleSums]) -> set[int]:
 def _excluded(parts: Sequence[MuscleSums], slices: set[int]) -> set[str]:
     flags = set()
     for part in parts:
-        missing = part.sums.base[:, AREA] > part.sums.base[:, VALID]
+        missing = part.drawn[:, AREA] > part.drawn[:, VALID]
         if any(missing[level] for level in slices):
             flags |= {"negative_values_excluded"} if part.negative else set()
             flags |= {"zero_signal_excluded"} if part.zero else set()

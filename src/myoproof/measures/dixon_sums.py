@@ -10,7 +10,7 @@ from scipy import ndimage
 from myoproof.core.acquisition import Volume
 from myoproof.measures.dixon_regions import Regions
 from myoproof.numerics.grids import pixel_area_mm2, voxel_volume_mm3
-from myoproof.numerics.regions import BorderSums, border_sums
+from myoproof.numerics.regions import BorderSums, border_sums, nearest_core
 from myoproof.numerics.rician import floor_excess, noise_sd
 
 Floats = npt.NDArray[np.float64]
@@ -57,18 +57,22 @@ class MuscleSums:
 
     Parameters
     ----------
+    drawn : ndarray, shape (slice, field)
+        Sums of the five fields over the drawn region: what is reported.
     sums : BorderSums
-        Sums of the five fields, and their dependence on the border.
+        The same, and their dependence on the border, with the signal of the rim and of what lies beyond it
+        replaced by that of the nearest voxel of the core: what the muscle itself would give.
     noise : ndarray, shape (slice, field, field)
         Covariance of the sums due to voxel noise.
     floor : ndarray, shape (slice, field)
-        What the noise floor adds to the sums on average.
+        What the noise floor adds to ``sums.base`` on average.
     eroded, dilated : ndarray, shape (slice, field)
         Sums over the region one in-plane voxel smaller and larger.
     negative, zero, not_finite : int
         Voxels of the region with negative, without and with undefined signal.
     """
 
+    drawn: Floats
     sums: BorderSums
     noise: Floats
     floor: Floats
@@ -110,7 +114,9 @@ def make_scan(volume: Volume, regions: Regions) -> Scan:
     )
 
 
-def muscle_sums(scan: Scan, number: int, box: Sequence[slice], offsets_mm: Floats) -> MuscleSums:
+def muscle_sums(
+    scan: Scan, number: int, box: Sequence[slice], offsets_mm: Floats, rim_mm: float
+) -> MuscleSums:
     """Sum the fields over one muscle.
 
     Parameters
@@ -123,6 +129,8 @@ def muscle_sums(scan: Scan, number: int, box: Sequence[slice], offsets_mm: Float
         Its bounding box.
     offsets_mm : ndarray, shape (offset,)
         Border offsets of interest, outward positive.
+    rim_mm : float
+        Depth within the drawn border of the voxels whose signal is not the muscle's alone.
 
     Returns
     -------
@@ -138,10 +146,12 @@ def muscle_sums(scan: Scan, number: int, box: Sequence[slice], offsets_mm: Float
     fat, water = np.where(valid, fat, 0.0), np.where(valid, water, 0.0)
     fields = _fields(fat, water, valid)
     inside = mask & valid
+    core = nearest_core(mask, valid, scan.spacing_mm, rim_mm)
     return MuscleSums(
-        sums=border_sums(mask, fields, scan.spacing_mm, offsets_mm),
+        drawn=_summed(mask, fields),
+        sums=border_sums(mask, fields[:, *core], scan.spacing_mm, offsets_mm),
         noise=_noise(fat, water, inside, scan),
-        floor=_floor(fat, water, inside, scan),
+        floor=_summed(mask, _excess(fat, water, inside, scan)[:, *core]),
         eroded=_summed(ndimage.binary_erosion(mask, CROSS), fields),
         dilated=_summed(ndimage.binary_dilation(mask, CROSS), fields),
         negative=int((mask & negative).sum()),
@@ -193,13 +203,13 @@ def _noise(fat: Floats, water: Floats, inside: Bools, scan: Scan) -> Floats:
     return covariance
 
 
-def _floor(fat: Floats, water: Floats, inside: Bools, scan: Scan) -> Floats:
-    """Mean excess of the sums over the noise-free ones."""
+def _excess(fat: Floats, water: Floats, inside: Bools, scan: Scan) -> Floats:
+    """Mean excess of each field over the noise-free one, shape (field, a, b, slice); 0 outside the muscle."""
     more_fat = floor_excess(fat, inside, scan.fat_sd)
     more_water = floor_excess(water, inside, scan.water_sd)
     signal = np.where(inside, fat + water, 1.0)
-    excess = np.zeros((fat.shape[2], N_FIELD))
-    excess[:, RATIO] = ((water * more_fat - fat * more_water) / signal**2).sum(axis=(0, 1))
-    excess[:, FAT] = more_fat.sum(axis=(0, 1))
-    excess[:, SIGNAL] = (more_fat + more_water).sum(axis=(0, 1))
+    excess = np.zeros((N_FIELD, *fat.shape))
+    excess[RATIO] = (water * more_fat - fat * more_water) / signal**2
+    excess[FAT] = more_fat
+    excess[SIGNAL] = more_fat + more_water
     return excess

@@ -15,6 +15,9 @@ from discs of radius 4 to 30 pixels, whose grown areas then err by less than 4 %
 NEAR = 1.5
 """Pixels from the border up to which the blurred mask tells the distance; it fades out over one more."""
 
+LEAST_CORE = 4
+"""Fewer core voxels than this in a slice do not speak for it."""
+
 
 @dataclass(frozen=True, slots=True)
 class BorderSums:
@@ -102,13 +105,13 @@ def nearest_core(
     >>> mask[1:8, 1:8] = True
     >>> x, y, _ = nearest_core(mask, mask, (1.0, 1.0), 1.0)
     >>> x[:, 4, 0].tolist()
-    [3, 3, 3, 3, 4, 5, 5, 5, 5]
+    [2, 2, 2, 3, 4, 5, 6, 6, 6]
     """
     x, y, level = (np.array(index) for index in np.indices(mask.shape))
     for k in np.flatnonzero(mask.any(axis=(0, 1))):
         depth = ndimage.distance_transform_edt(mask[:, :, k], sampling=spacing_mm) - 0.5 * min(spacing_mm)
         core = (depth > depth_mm) & usable[:, :, k]
-        if core.any():
+        if core.sum() >= LEAST_CORE:
             x[:, :, k], y[:, :, k] = ndimage.distance_transform_edt(
                 ~core, sampling=spacing_mm, return_distances=False, return_indices=True
             )
