@@ -8,6 +8,7 @@ import pytest
 from myoproof.core.result import Result, estimates_frame, predictions_frame
 from myoproof.delivery import phenotypes
 from myoproof.delivery.page import Section, Statement
+from myoproof.delivery.phenotypes_outcome import clinic_drawing
 
 
 def _said(result: Result) -> dict[str, str]:
@@ -139,3 +140,24 @@ def test_patients_and_features_have_tables(continuum: Result) -> None:
     assert len(grids["p-features"].lines) == 8
     remarks = [cell.text for line in grids["p-outcome-rows"].lines for cell in line]
     assert "absent: too few observations for this estimate" in remarks
+
+
+def test_single_patients_are_drawn_where_their_measurements_are_given(continuum: Result) -> None:
+    subjects = [f"sub-{i:03d}" for i in range(60)]
+    rows = pd.DataFrame(
+        {
+            "subject": subjects,
+            "session": "m00",
+            "measure": "alsfrs_r",
+            "site": "total",
+            "side": "",
+            "value": 40.0,
+        }
+    )
+    rows.loc[:4, "value"] = float("nan")
+    keys = [drawing.key for drawing in phenotypes.section(continuum, key="p", measurements=rows).drawings]
+    assert "p-clinic" in keys
+    drawing = clinic_drawing(continuum, rows, key="p", simulated=True)
+    assert drawing is not None
+    assert "ALSFRS-R, whole body, n\u00a0=\u00a055 patients" in drawing.alt
+    assert clinic_drawing(continuum, rows[:2], key="p", simulated=True) is None

@@ -31,7 +31,7 @@ from myoproof.delivery.phenotypes_figures import (
     null_name,
     profile_drawing,
 )
-from myoproof.delivery.phenotypes_outcome import correlation_drawing, outcome_drawing
+from myoproof.delivery.phenotypes_outcome import clinic_drawing, correlation_drawing, outcome_drawing
 from myoproof.delivery.phenotypes_tables import tables
 from myoproof.delivery.wording import (
     interval,
@@ -45,7 +45,7 @@ from myoproof.delivery.wording import (
 )
 
 
-def section(result: Result, *, key: str) -> Section:
+def section(result: Result, *, key: str, measurements: pd.DataFrame | None = None) -> Section:
     """The part of the report on one phenotype study.
 
     Parameters
@@ -54,6 +54,8 @@ def section(result: Result, *, key: str) -> Section:
         Result of a study of kind ``phenotypes``; analyses that are missing are left out with a note.
     key : str
         Anchor and prefix of all keys.
+    measurements : DataFrame, optional
+        Rows of the measurement table, for the figure of single patients.
 
     Returns
     -------
@@ -61,6 +63,7 @@ def section(result: Result, *, key: str) -> Section:
         With findings for the summary.
     """
     estimates, simulated = result.estimates, result.simulated
+    clinic = clinic_drawing(result, measurements, key=key, simulated=simulated)
     claimed, outcome = is_claim(result), outcome_name(result)
     metric = _decision_metric(estimates)
     parts = arranged(
@@ -74,6 +77,7 @@ def section(result: Result, *, key: str) -> Section:
             *_outcome(result),
             ("outcome", outcome_drawing(estimates, key=key, outcome=outcome, simulated=simulated)),
             *_correlations(estimates),
+            *([clinic] if clinic else []),
             ("correlations", correlation_drawing(estimates, key=key, simulated=simulated)),
             *tables(estimates, result.predictions, key=key),
         ]

@@ -44,7 +44,7 @@ from myoproof.vocabulary.lookup import words
 MAXIMUM_STATEMENTS = 6
 
 
-def section(result: Result, *, key: str) -> Section:
+def section(result: Result, *, key: str, measurements: pd.DataFrame | None = None) -> Section:
     """The part of the report on one progression study.
 
     Parameters
@@ -53,12 +53,15 @@ def section(result: Result, *, key: str) -> Section:
         Result of a study of kind ``progression``; analyses that are missing are left out with a note.
     key : str
         Anchor and prefix of all keys.
+    measurements : DataFrame, optional
+        Not needed: the prediction rows hold every subject's course.
 
     Returns
     -------
     Section
         With findings for the summary.
     """
+    del measurements
     estimates, simulated = result.estimates, result.simulated
     terms, primary = ordered_terms(result), primary_terms(result)
     drawn: dict[str, Any] = {"key": key, "simulated": simulated}

@@ -138,7 +138,7 @@ def _course(ax: Axes, levels: pd.DataFrame, single: pd.DataFrame, term: str) -> 
         ax.plot(months, scale * rows["value"], label=group_name(str(name)), **thick)
     ax.set_xlabel("months")
     ax.set_ylabel(unit)
-    last = int(np.ceil(levels["day"].max() / DAYS_PER_MONTH / 6)) * 6
+    last = 6 * max(round(levels["day"].max() / DAYS_PER_MONTH / 6), 1)
     ax.set_xticks(range(0, last + 1, 6 if last <= 36 else 12))
     ax.grid(visible=True, axis="y")
 

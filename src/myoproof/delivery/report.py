@@ -53,6 +53,8 @@ class Report:
         Package -> version of the run; the package's own when empty.
     current : mapping
         Method or study -> current version or digest. Evidence about another version is marked stale.
+    measurements : DataFrame, optional
+        The measurement table behind the studies, for figures of single patients.
     """
 
     title: str
@@ -65,6 +67,7 @@ class Report:
     date: str = ""
     software: Mapping[str, str] = field(default_factory=dict)
     current: Mapping[str, str] = field(default_factory=dict)
+    measurements: pd.DataFrame | None = None
 
 
 def write(report: Report, out: Path) -> Path:
@@ -193,7 +196,7 @@ def compose(report: Report) -> list[Section]:
         What it shows.
     """
     sections = [
-        SECTIONS.get(result.study.kind, rows_section)(result, key=key)
+        SECTIONS.get(result.study.kind, rows_section)(result, key=key, measurements=report.measurements)
         for result, key in zip(report.results, _keys(report.results), strict=True)
     ]
     if report.agreement_pairs is not None:

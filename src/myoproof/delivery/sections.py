@@ -27,7 +27,7 @@ from myoproof.delivery.wording import (
 )
 
 
-def rows_section(result: Result, *, key: str) -> Section:
+def rows_section(result: Result, *, key: str, measurements: pd.DataFrame | None = None) -> Section:
     """The part of the report on a study of a kind that has no page of its own: its rows as a table.
 
     Parameters
@@ -36,7 +36,10 @@ def rows_section(result: Result, *, key: str) -> Section:
         Any result.
     key : str
         Anchor and prefix of all keys.
+    measurements : DataFrame, optional
+        Not needed.
     """
+    del measurements
     rows = result.estimates
     bounds = list(zip(rows["low"], rows["high"], strict=True))
     grid = Grid(
@@ -89,10 +92,10 @@ def _evidence_grid(key: str, title: str, rows: pd.DataFrame, *, folded: bool) ->
         title,
         (
             text_column("About", rows["about"].tolist()),
+            verdict_column("Verdict", rows["verdict"].tolist()),
             text_column("Metric", [_metric(row) for row in records(rows)]),
             interval_column("Value (interval)", rows["value"].tolist(), bounds),
             text_column("Criterion", rows["criterion"].tolist()),
-            verdict_column("Verdict", rows["verdict"].tolist()),
             text_column("State", rows["state"].tolist()),
             count_column("n", rows["n"].tolist()),
             text_column("Population and reference", populations),

@@ -7,6 +7,7 @@ MINUS = "\u2212"
 NARROW = "\u202f"
 NO_BREAK = "\u00a0"
 DASH = "\u2013"
+MOST_DECIMALS = 8
 
 _NUMERALS = ("No", "One", "Two", "Three", "Four", "Five", "Six", "Seven", "Eight", "Nine", "Ten")
 
@@ -55,7 +56,9 @@ def decimals_for(*values: float) -> int:
         return 0
     if largest >= 100:
         return 1
-    return 2 if largest >= 0.1 or largest == 0 else 3
+    if largest >= 0.1 or largest == 0:
+        return 2
+    return min(1 - math.floor(math.log10(largest)), MOST_DECIMALS)
 
 
 def interval(value: float, low: float, high: float, *, decimals: int | None = None, unit: str = "") -> str:
