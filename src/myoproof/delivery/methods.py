@@ -44,7 +44,7 @@ KIND_METHODS: Mapping[str, str] = MappingProxyType(
             " and a mixed model, and between groups by the difference in change. The standardised response"
             " mean is mean change divided by the SD of change, worsening positive, with a bootstrap interval;"
             " patients per arm follow from it for a two-sided two-sample t test. The choice of the best"
-            " measure was bootstrapped as well. p is adjusted within the families named below: Holm within"
+            " measure was bootstrapped as well. p is adjusted within the families named here: Holm within"
             " the primary, Benjamini–Hochberg in the others unless the parameters say otherwise."
         ),
     }

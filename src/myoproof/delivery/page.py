@@ -70,9 +70,11 @@ class Column:
     cells: tuple[Cell, ...]
 
     @property
-    def wide(self) -> bool:
-        """Whether it holds sentences, which need room."""
-        return not self.numeric and any(len(cell.text) > LONG for cell in self.cells)
+    def kind(self) -> str:
+        """``number``, ``wide`` for sentences that need room, or nothing special."""
+        if self.numeric:
+            return "number"
+        return "wide" if any(len(cell.text) > LONG for cell in self.cells) else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +105,11 @@ class Grid:
     def shown(self) -> tuple[Column, ...]:
         """The columns that say anything."""
         return tuple(c for c in self.columns if any(cell.text not in ("", DASH) for cell in c.cells))
+
+    @property
+    def kinds(self) -> list[str]:
+        """The kind of every shown column."""
+        return [column.kind for column in self.shown]
 
     @property
     def lines(self) -> list[tuple[Cell, ...]]:
@@ -267,7 +274,8 @@ def interval_column(
     """
     shown = []
     for value, (low, high) in zip(values, bounds, strict=True):
-        places = decimals_for(value, low, high) if decimals is None else decimals
+        whole = float(value).is_integer() and math.isnan(low)
+        places = decimals if decimals is not None else 0 if whole else decimals_for(value, low, high)
         tail = (
             ""
             if math.isnan(low) or math.isnan(high)

@@ -21,6 +21,7 @@ from myoproof.delivery.figures import (
     forest,
     forest_height_in,
     style,
+    wrap,
 )
 from myoproof.delivery.naming import reason, short_name, term_name, term_scale, word
 from myoproof.delivery.page import (
@@ -158,13 +159,12 @@ def clinic_drawing(
         figure, axes = canvas(2.9, columns=len(panels))
         for ax, (term, values) in zip(axes, panels, strict=True):
             _cloud(ax, scores, values, members.reindex(values.index).fillna("").astype(str))
-            ax.set_ylabel(f"{sentence_case(short_name(term))} ({term_scale(term)[1]})")
+            ax.set_title(wrap(sentence_case(short_name(term)), 27))
+            ax.set_ylabel(term_scale(term)[1])
         handles, labels = axes[0].get_legend_handles_labels()
         figure.legend(handles, labels, loc="outside upper left", ncols=5)
         svg = finish(figure, key=f"{key}-clinic", title=title, alt=alt, simulated=simulated)
-    caption = (
-        f"One point a patient: {series(told)}. Groups overlap along one axis; r stands in the next figure."
-    )
+    caption = f"One point a patient: {series(told)}. The next figure holds the correlations."
     return Drawing(f"{key}-clinic", title, caption, alt, svg)
 
 
