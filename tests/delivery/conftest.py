@@ -70,7 +70,18 @@ def phenotype_result(*, claimed: int = 0, n: int = 60) -> Result:
                 }
             )  # fmt: skip
     for null, p in (("gaussian", 0.01), ("unimodal_factor", 0.01 if claimed else 0.43)):
-        rows.append({"analysis": "decision", "group": null, "statistic": 8.2 if claimed else 0.8, "p": p})
+        flag = "rejected" if p <= 0.05 else "severity_continuum"
+        excess = 8.2 if claimed else 0.8
+        rows.append(
+            {
+                "analysis": "decision",
+                "group": null,
+                "statistic": excess,
+                "p": p,
+                "n_subjects": n,
+                "flags": flag,
+            }
+        )
     flag = "subtypes" if claimed else "severity_continuum"
     rows.append({"analysis": "decision", "group": "claim", "value": claimed, "flags": flag})
     rows += [

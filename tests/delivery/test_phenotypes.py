@@ -29,7 +29,9 @@ def _changed(result: Result, change: dict[str, object], **where: object) -> Resu
 @pytest.mark.usefixtures("words_only")
 def test_a_continuum_is_called_one_with_every_null_and_its_p(continuum: Result) -> None:
     said = _said(continuum)["No subtypes"]
-    assert "one severity continuum" in said
+    assert (
+        "one severity continuum: 1 of 2 nulls without subtypes were rejected, and a claim needs all." in said
+    )
     assert "one Gaussian 8.20 SD" not in said
     assert "one Gaussian 0.80 SD (p\u00a0=\u00a0.010)" in said
     assert "one unimodal factor 0.80 SD (p\u00a0=\u00a0.43)" in said
@@ -41,6 +43,7 @@ def test_subtypes_are_claimed_only_where_the_claim_row_says_so(subtypes: Result)
     said = _said(subtypes)
     assert said["Two subtypes claimed"].startswith("Every null without subtypes was rejected.")
     assert "No subtypes" not in said
+    assert "Groups at k = 2" in said
     three = _changed(subtypes, {"value": 3.0}, analysis="decision", group="claim")
     assert "Three subtypes claimed" in _said(three)
 
@@ -128,8 +131,8 @@ def test_sizes_given_as_counts_or_shares_read_the_same(continuum: Result) -> Non
     sized = rows["analysis"] == "cluster_size"
     rows.loc[sized, "value"] /= 60
     rows.loc[sized, "n_subjects"] = 60
-    shares = _said(replace(continuum, estimates=rows))["Groups at k = 2"]
-    assert shares == _said(continuum)["Groups at k = 2"]
+    shares = _said(replace(continuum, estimates=rows))["Groups at k = 2, described only"]
+    assert shares == _said(continuum)["Groups at k = 2, described only"]
     assert "cluster 0 n\u00a0=\u00a038 (63\u00a0%)" in shares
 
 

@@ -19,7 +19,7 @@ from myoproof.delivery.wording import (
 
 FIGURE_SPACE = "\u2007"
 PUNCTUATION_SPACE = "\u2008"
-LONG = 44
+LONG = 32
 """Characters above which a text column is given more room."""
 PLAIN = " !$()*+,-./:;=?@_~^|{}[]<>'"
 """Signs that stand for themselves in a ``data:`` address; what HTML needs escaped, the template escapes."""

@@ -108,9 +108,11 @@ def _decision(estimates: pd.DataFrame) -> Statement:
             "Not decided", "The result holds no decision row, so nothing is said about subtypes."
         )
     tests = pick(estimates, analysis="decision")
+    tests = tests[tests["group"] != "claim"]
+    rejected = int((tests["flags"] == "rejected").sum())
     told = [
         f"{null_name(row['group'])} {number(row['statistic'], 2)} SD ({p_text(row['p'])})"
-        for row in records(tests[tests["group"] != "claim"])
+        for row in records(tests)
     ]
     of = f" of the {word(_decision_metric(estimates))}" if _decision_metric(estimates) else ""
     held = f"Largest excess{of} over {'; '.join([*told, _n(estimates)])}."
@@ -119,8 +121,8 @@ def _decision(estimates: pd.DataFrame) -> Statement:
         return Statement(lead, f"Every null without subtypes was rejected. {held}")
     return Statement(
         "No subtypes",
-        "The data are compatible with one severity continuum: not every null without subtypes was rejected."
-        f" {held}",
+        f"The data are compatible with one severity continuum: {rejected} of {len(tests)} nulls without"
+        f" subtypes were rejected, and a claim needs all. {held}",
     )
 
 
@@ -145,7 +147,8 @@ def _groups(estimates: pd.DataFrame) -> list[Statement]:
         text += (
             f" Mean adjusted Rand index on resampling {ari}; a tidy cut through a continuum is stable too."
         )
-    return [Statement(f"Groups at k = {len(sizes)}", text)]
+    lead = f"Groups at k = {len(sizes)}"
+    return [Statement(lead if claimed_count(estimates) > 0 else f"{lead}, described only", text)]
 
 
 def _outcome(result: Result) -> list[Statement]:
