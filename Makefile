@@ -34,7 +34,7 @@ validate: $(STAMP)
 	$(BIN)/python -m benchmarks.validate
 
 docs: $(STAMP)
-	$(BIN)/mkdocs build --strict --quiet
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
 bench: $(STAMP)
 	$(BIN)/python -m benchmarks.run

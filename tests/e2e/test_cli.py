@@ -101,6 +101,19 @@ def test_same_scan_twice_gives_the_same_bytes(scan: Path, tmp_path: Path) -> Non
     assert (tmp_path / "one.csv").read_bytes() == (tmp_path / "two.csv").read_bytes()
 
 
+@pytest.mark.parametrize("name", ["rows.csv", "rows.parquet"])
+def test_a_disk_that_fills_leaves_the_earlier_rows(scan: Path, tmp_path: Path, name: str) -> None:
+    """A limit on file size stands for the full disk: the write fails in its middle."""
+    (tmp_path / name).write_text("earlier", encoding="utf-8")
+    command = ["bash", "-c", 'ulimit -f 8; exec "$@"', "limited", str(BINARY), "measure", "dixon"]
+    command += [*map(str, dixon(scan)), "--out", name]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 2, done.stderr
+    assert done.stderr.startswith(f"error: {name}: cannot be written")
+    assert (tmp_path / name).read_text(encoding="utf-8") == "earlier"
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+
+
 def bad_scans(scan: Path, folder: Path) -> dict[str, tuple[list[object], str]]:
     def grid(values: np.ndarray, affine: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         affine[0, 3] += 0.01
