@@ -92,6 +92,7 @@ def demo(out: Path, *, threads: int = 1, seed: int = EXAMPLE_SEED, progress: Pro
         evidence=pd.concat([evidence, *_claims(results), shipped_evidence()], ignore_index=True),
         images=images,
         agreement_pairs=pairs(measured, truth),
+        measurements=cohort.measurements,
         provenance=_records(study, results),
         software={name: version(name) for name in PACKAGES},
         current=current_versions(),
@@ -160,7 +161,10 @@ def _measure_scans(
         )
         tables.append(rows)
         images.append(
-            (f"{acquisition.subject}, {acquisition.session}: regions of the simulated rater", picture)
+            (
+                f"Thighs of {acquisition.subject}: three slices with the regions of the simulated rater",
+                picture,
+            )
         )
     return images, pd.concat(tables, ignore_index=True)
 

@@ -16,7 +16,7 @@ from myoproof.vocabulary.lookup import near
 from myoproof.workflow.folder import claim, refuse_foreign
 
 EXAMPLE_SEED = 20260115
-"""The seed of every example and of the demo: the first from 20260101 on with which 17 of 20 patients complete.
+"""The seed of every example and the demo: the first from 20260101 on by which 17 of 20 patients complete.
 
 Nothing else was looked at when it was chosen (``mri.demo_seed`` in ``phantoms/constants.toml`` says so too).
 """
