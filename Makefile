@@ -25,9 +25,11 @@ check: $(STAMP)
 	$(BIN)/lint-imports
 
 test: $(STAMP)
+	@.ci/packages
 	$(BIN)/python -m pytest -n 2 -m "not slow"
 
 slow: $(STAMP)
+	@.ci/packages
 	$(BIN)/python -m pytest -n 2 -m slow
 
 validate: $(STAMP)
