@@ -1,22 +1,18 @@
 """One unimodal factor behind all columns, with floor, ceiling and missing values, fitted by EM on a grid."""
 
 import math
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import astuple, dataclass
 
 import numpy as np
 import numpy.typing as npt
 from numba import njit
-from scipy.optimize import minimize
-from scipy.special import ndtr
+
+from myoproof.numerics.factor_shape import GRID, FactorShape, fit_bell, fit_bounds, grid_masses
 
 Floats = npt.NDArray[np.float64]
 Censoring = npt.NDArray[np.int8]
 
-# the factor has mean 0 and variance 1 and its longer tail is turned upwards
-GRID = np.linspace(-5.0, 8.2, 67)
-_Z = np.linspace(-6.0, 6.0, 481)
-_SKEW, _TAIL = (-1.2, 1.2), (0.0, 0.25)
-_LEAST_UNIQUENESS = 0.02
 _STEPS, _ROUNDS, _TOLERANCE = 4, 25, 2e-3
 
 
@@ -28,8 +24,8 @@ class FactorModel:
     ----------
     location, loading, uniqueness : (p,) float64
         Mean, loading and residual variance of each column.
-    skew, tail : float
-        g and h of the factor's Tukey g-and-h distribution; 0, 0 is Gaussian, h >= 0 keeps it bell-shaped.
+    shape : FactorShape
+        Skew, tail, floor and ceiling of the factor.
     scores : (n,) float64
         Posterior mean of each subject's factor.
     residual_correlation : (p, p) float64
@@ -39,8 +35,7 @@ class FactorModel:
     location: Floats
     loading: Floats
     uniqueness: Floats
-    skew: float
-    tail: float
+    shape: FactorShape
     scores: Floats
     residual_correlation: Floats
 
@@ -180,61 +175,6 @@ def _complete_values(
     return filled
 
 
-def g_and_h(z: npt.ArrayLike, skew: float, tail: float) -> Floats:
-    """Tukey's g-and-h transform of normal values, scaled to mean 0 and variance 1.
-
-    Parameters
-    ----------
-    z : array
-        Standard normal values.
-    skew, tail : float
-        g (0 symmetric; 0.65 is the lognormal exp(0.65 z)) and h >= 0 (0 the tails of g alone).
-
-    References
-    ----------
-    Hoaglin 1985, in Exploring Data Tables, Trends, and Shapes (Wiley), ch. 11.
-
-    Examples
-    --------
-    >>> g_and_h([-1.0, 0.0, 1.0], 0.0, 0.0).round(6).tolist()
-    [-1.0, 0.0, 1.0]
-    """
-    raw = _raw_g_and_h(_Z, skew, tail)
-    mass = np.exp(-0.5 * _Z * _Z)
-    mass /= mass.sum()
-    mean = float(mass @ raw)
-    deviation = math.sqrt(float(mass @ (raw - mean) ** 2))
-    return (_raw_g_and_h(np.asarray(z, dtype=np.float64), skew, tail) - mean) / deviation
-
-
-def _raw_g_and_h(z: Floats, skew: float, tail: float) -> Floats:
-    bent = np.expm1(skew * z) / skew if abs(skew) > 1e-6 else z
-    return np.asarray(bent * np.exp(0.5 * tail * z * z))
-
-
-def _grid_prior(skew: float, tail: float) -> Floats:
-    edges = 0.5 * (GRID[1:] + GRID[:-1])
-    below = ndtr(np.interp(edges, g_and_h(_Z, skew, tail), _Z))
-    return np.diff(np.concatenate([[0.0], below, [1.0]])) + 1e-300
-
-
-def _fit_prior(log_likelihood: Floats, start: tuple[float, float]) -> tuple[float, float]:
-    likelihood = np.exp(log_likelihood - log_likelihood.max(axis=1, keepdims=True))
-
-    def loss(shape: Floats) -> float:
-        return -float(np.log(likelihood @ _grid_prior(shape[0], shape[1]) + 1e-300).sum())
-
-    simplex = np.array([start, (start[0] + 0.15, start[1]), (start[0], min(start[1] + 0.05, _TAIL[1]))])
-    found = minimize(
-        loss,
-        np.asarray(start),
-        method="Nelder-Mead",
-        bounds=(_SKEW, _TAIL),
-        options={"initial_simplex": np.clip(simplex, -1.2, 1.2), "xatol": 2e-3, "fatol": 1e-3, "maxiter": 60},
-    )
-    return float(found.x[0]), float(found.x[1])
-
-
 def _start(x: Floats) -> tuple[Floats, Floats, Floats]:
     """Location, loading and uniqueness from the first principal component of the mean-filled columns."""
     location = np.nanmean(x, axis=0)
@@ -250,9 +190,9 @@ def _start(x: Floats) -> tuple[Floats, Floats, Floats]:
 def fit_factor(x: npt.ArrayLike, lower: npt.ArrayLike, upper: npt.ArrayLike) -> FactorModel:
     """Maximum likelihood of one unimodal factor behind censored, partly missing columns.
 
-    Cells at or beyond their bound enter as "at most" or "at least" (tobit). The factor is Tukey g-and-h
-    with h >= 0: a bell of any skew. A density with a flat top or a dip is outside this family on purpose;
-    it is what classes look like.
+    Cells at or beyond their bound enter as "at most" or "at least" (tobit). The factor is one bell of any
+    skew, and may itself end at a floor and a ceiling (:class:`FactorShape`). A density with a flat top or a
+    dip is outside this family on purpose; it is what classes look like.
 
     Parameters
     ----------
@@ -278,25 +218,41 @@ def fit_factor(x: npt.ArrayLike, lower: npt.ArrayLike, upper: npt.ArrayLike) -> 
             np.int8
         )
     location, loading, uniqueness = _start(values)
-    shape = (0.2, 0.0)
-    log_likelihood = np.empty((len(values), len(GRID)))
-    weights = np.empty_like(log_likelihood)
-    for _ in range(_ROUNDS):
-        before = loading.copy(), shape
-        prior = _grid_prior(*shape)
-        for _ in range(_STEPS):
-            _log_likelihood(values, side, location, loading, uniqueness, GRID, log_likelihood)
-            _posterior(log_likelihood, prior, weights)
-            _maximise(values, side, weights, GRID, location, loading, uniqueness)
-        _log_likelihood(values, side, location, loading, uniqueness, GRID, log_likelihood)
-        shape = _fit_prior(log_likelihood, shape)
-        if np.abs(loading - before[0]).max() < _TOLERANCE and abs(shape[0] - before[1][0]) < 5 * _TOLERANCE:
-            break
-    _posterior(log_likelihood, _grid_prior(*shape), weights)
+    shape = FactorShape(0.2)
+    weights = np.empty((len(values), len(GRID)))
+    parameters = (location, loading, uniqueness)
+    for fit_shape in (fit_bell, fit_bounds):
+        shape = _maximise_likelihood(values, side, parameters, shape, weights, fit_shape)
     full = _complete_values(values, side, weights, GRID, location, loading, uniqueness)
     scores, spread = weights @ GRID, float(np.mean(weights @ GRID**2 - (weights @ GRID) ** 2))
     shared = _residual_correlation(full - location - np.outer(scores, loading), loading, spread)
-    return FactorModel(location, loading, uniqueness, *shape, scores, shared)
+    return FactorModel(location, loading, uniqueness, shape, scores, shared)
+
+
+def _maximise_likelihood(
+    values: Floats,
+    side: Censoring,
+    parameters: tuple[Floats, Floats, Floats],
+    shape: FactorShape,
+    weights: Floats,
+    fit_shape: Callable[[Floats, FactorShape], FactorShape],
+) -> FactorShape:
+    """EM in place until loadings and shape settle; the shape."""
+    log_likelihood = np.empty_like(weights)
+    for _ in range(_ROUNDS):
+        before, earlier = parameters[1].copy(), shape
+        _log_likelihood(values, side, *parameters, GRID, log_likelihood)
+        shape = fit_shape(log_likelihood, shape)
+        masses = grid_masses(shape)
+        for _ in range(_STEPS):
+            _posterior(log_likelihood, masses, weights)
+            _maximise(values, side, weights, GRID, *parameters)
+            _log_likelihood(values, side, *parameters, GRID, log_likelihood)
+        moved = np.abs(np.subtract(astuple(shape), astuple(earlier))).max()
+        if np.abs(parameters[1] - before).max() < _TOLERANCE and moved < 5 * _TOLERANCE:
+            break
+    _posterior(log_likelihood, grid_masses(shape), weights)
+    return shape
 
 
 def _residual_correlation(residuals: Floats, loading: Floats, spread: float) -> Floats:

@@ -8,7 +8,8 @@ import numpy.typing as npt
 
 from myoproof.errors import InvalidInput
 from myoproof.numerics.cluster import mean_silhouettes, partitions
-from myoproof.numerics.factor import FactorModel, fit_factor, g_and_h
+from myoproof.numerics.factor import FactorModel, fit_factor
+from myoproof.numerics.factor_shape import factor_values
 from myoproof.numerics.impute import complete
 from myoproof.numerics.kmeans import Floats, stream_key
 from myoproof.numerics.resampling import in_spans
@@ -138,7 +139,7 @@ def factor_draw(
     root = (vectors * np.sqrt(np.maximum(values, 0.0))).T * np.sqrt(model.uniqueness)
 
     def draw(rng: np.random.Generator) -> Floats:
-        factor = g_and_h(rng.standard_normal(len(missing)), model.skew, model.tail)
+        factor = factor_values(rng.standard_normal(len(missing)), model.shape)
         latent = model.location + np.outer(factor, model.loading) + rng.standard_normal(missing.shape) @ root
         sample = np.asarray(np.clip(latent, lower, upper), dtype=np.float64)
         sample[missing] = np.nan
