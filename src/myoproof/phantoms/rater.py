@@ -52,7 +52,7 @@ class RaterParams:
     slice_sd_mm: float = 0.20
     inward_fat_mm: float = 0.05
     wobble_fat_mm: float = 0.30
-    wobble_muscle_mm: float = 1.5
+    wobble_muscle_mm: float = 1.7
     wobble_length_mm: float = 6.0
     facing_mm: float = 1.5
     smallest_section_mm2: float = 20.0
