@@ -116,12 +116,12 @@ def test_key_and_constants_of_the_rows(discs) -> None:
     rows = dixon.measure(scan, segmentation, params=dixon.Params(level=0.9))
     assert set(rows["subject"]) == {"s1"}
     assert set(rows["rater"]) == {"reader"}
-    assert set(rows["method"]) == {dixon.METHOD, "dixon:eroded", "dixon:dilated"}
+    assert set(rows["method"]) == {dixon.METHOD, "dixon:eroded", "dixon:dilated", "dixon:floor_corrected"}
     assert rows["provenance"].nunique() == 1
     main = rows[rows["method"] == "dixon"]
     assert (main["level"] == 0.9).all()
     assert ((main["low"] <= main["value"]) & (main["value"] <= main["high"])).all()
-    assert rows[rows["method"] != "dixon"]["low"].isna().all()
+    assert rows[rows["method"].isin(["dixon:eroded", "dixon:dilated"])]["low"].isna().all()
     again = dixon.measure(scan, segmentation, params=dixon.Params(level=0.9, boundary_sd_mm=0.3))
     assert set(again["provenance"]).isdisjoint(rows["provenance"])
 
@@ -304,7 +304,10 @@ def test_values_do_not_depend_on_storage_order(order: list[int], flips, discs) -
     key = ["site", "side", "measure", "method"]
     merged = plain[plain["at"] == ""].merge(rows[rows["at"] == ""], on=key, validate="one_to_one")
     assert len(merged) == (plain["at"] == "").sum()
-    np.testing.assert_allclose(merged["value_x"], merged["value_y"], rtol=1e-9)
+    # the noise is estimated in every so many slices, which the corrected values depend on
+    plainly = merged["method"] != "dixon:floor_corrected"
+    np.testing.assert_allclose(merged["value_x"][plainly], merged["value_y"][plainly], rtol=1e-9)
+    np.testing.assert_allclose(merged["value_x"], merged["value_y"], rtol=1e-3)
     # of equally near core voxels, the order of storage decides which fills the rim
     np.testing.assert_allclose(merged["high_x"], merged["high_y"], rtol=1e-2)
 

@@ -126,6 +126,22 @@ def test_the_noise_floor_is_taken_off_the_interval_but_not_off_the_value(discs) 
     assert row["high"] == pytest.approx(row["value"])
 
 
+def test_rows_without_the_noise_floor_come_near_the_truth(discs) -> None:
+    """A muscle of 10 % at a water SNR of 9: the plain rows are lifted, the corrected ones are not."""
+    scan, segmentation = discs.make(n_slices=8, noise=100.0)
+    params = dixon.Params(rim_mm=0.0, rim_voxels=0.0)
+    rows = dixon.measure(scan, segmentation, params=params)
+    site, _, fraction = discs.muscles[1]
+    for measure in ("fat_fraction", "fat_fraction_signal"):
+        here = rows[(rows["measure"] == measure) & (rows["at"] == "") & (rows["site"] == site)]
+        by_method = here.groupby("method")[["value", "low", "high"]].mean()
+        plain, corrected = by_method.loc["dixon"], by_method.loc["dixon:floor_corrected"]
+        assert plain["value"] - fraction > 0.015
+        assert abs(corrected["value"] - fraction) < 0.5 * (plain["value"] - fraction)
+        assert corrected["low"] <= corrected["value"] <= corrected["high"]
+        assert not here[here["method"] == "dixon:floor_corrected"]["flags"].str.contains("noise").any()
+
+
 @pytest.mark.slow
 def test_intervals_hold_the_truth_of_perturbed_phantoms() -> None:
     """A first look at coverage, with seeds of its own; the full study is in `make validate`."""

@@ -53,8 +53,9 @@ def measure(
         ``fat_fraction_signal`` (sum F / sum (F + W)), ``cross_sectional_area`` (mm2, at each ``slice:N`` and
         at ``maximum``), ``volume`` (mL, slice sum), ``functional_remaining_area`` (area x (1 - fat fraction),
         at each slice and at the slice of largest area) and ``functional_remaining_volume`` (mL). Rows of
-        method ``dixon:eroded`` and ``dixon:dilated`` repeat three of them with the region one in-plane voxel
-        smaller and larger. Higher fat and lower size are worse.
+        method ``dixon:floor_corrected`` give the two fat fractions of the whole muscle less what the noise
+        floor adds; those of method ``dixon:eroded`` and ``dixon:dilated`` repeat three measures with the
+        region one in-plane voxel smaller and larger. Higher fat and lower size are worse.
 
     Raises
     ------

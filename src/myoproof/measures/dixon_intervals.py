@@ -29,8 +29,10 @@ class Readings:
     ----------
     names : tuple of (measure, at)
         One per reading.
-    value, low, high : ndarray, shape (reading,)
-        Value, and interval; NaN where no voxel holds signal.
+    value : ndarray, shape (reading,)
+        As published; NaN where no voxel holds signal.
+    low, high : ndarray, shape (reading,)
+        Interval of what is true; it need not hold the value (see :func:`interval`).
     floor_shift : ndarray, shape (reading,)
         How far the noise floor lifts the value on average.
     """
@@ -73,11 +75,10 @@ def read_out(parts: Sequence[MuscleSums], scan: Scan, params: Params) -> Reading
     Returns
     -------
     Readings
-        For a reading T: the centre is T with the border at its mean offset, of sums with the rim filled from the
-        core, less the noise floor. Each border's common offset gives the range of T while the offset
-        runs through its central ``level``; shares of the rim's and of the noise floor's correction, local
-        roughness and voxel noise give variances. Half-widths add in quadrature, lower and upper apart; the
-        interval is widened to hold the value.
+        For a reading T: the centre is T with the border at its mean offset, of sums whose rim is filled from
+        the core, less the noise floor. Each border's common offset gives the range of T while the offset runs
+        through its central ``level``; shares of the rim's and of the noise floor's correction, roughness of
+        the border and voxel noise give variances. Half-widths add in quadrature, lower and upper apart.
     """
     drawn = np.sum([part.drawn for part in parts], axis=0)
     base = np.sum([part.sums.base for part in parts], axis=0)
@@ -101,24 +102,32 @@ def read_out(parts: Sequence[MuscleSums], scan: Scan, params: Params) -> Reading
         up += (np.fmax.reduce([*ways, centre]) - centre) ** 2
     spread = np.maximum(spread, 0.0)
     spread[REMAINING_MAXIMUM] += z**2 * _slice_doubt(centre, np.sqrt(spread) / z, layout)
-    low = np.fmin(centre - floor - np.sqrt(down + spread), value)
-    high = np.fmax(centre - floor + np.sqrt(up + spread), value)
-    names = _names(layout)
-    top = np.array([1.0 if measure in FRACTIONS else np.inf for measure, _ in names])
-    return Readings(names, value, np.clip(low, 0.0, top), np.clip(high, 0.0, top), floor)
+    low, high = centre - floor - np.sqrt(down + spread), centre - floor + np.sqrt(up + spread)
+    without = _evaluate(drawn - np.sum([part.drawn_floor for part in parts], axis=0), layout)
+    return Readings(_names(layout), value, low, high, value - _filled(without, value))
+
+
+def interval(readings: Readings, place: int, value: float) -> tuple[float, float]:
+    """The interval of one reading, widened to hold the value it stands beside, within the measure's range."""
+    top = 1.0 if readings.names[place][0] in FRACTIONS else np.inf
+    low, high = np.fmin(readings.low[place], value), np.fmax(readings.high[place], value)
+    return float(np.clip(low, 0.0, top)), float(np.clip(high, 0.0, top))
 
 
 def _slice_doubt(centre: Floats, sd: Floats, layout: _Layout) -> float:
     """Variance of the functional area at the widest slice because another may be the widest.
 
-    A slice counts by the chance that errors of its own, roughness ``sd``, put the other before it.
+    A slice counts by the chance that errors of its own, roughness ``sd``, put the other before it, and by how
+    far its share of functional muscle is from the widest slice's: areas that compete are nearly equal.
     """
     n = layout.present.size
     area, remaining = centre[N_WHOLE : N_WHOLE + n], centre[N_WHOLE + n : N_WHOLE + 2 * n]
     behind = (area[layout.widest] - area) / (np.sqrt(2.0) * max(float(sd[N_WHOLE + layout.widest]), 1e-12))
     weight = stats.norm.cdf(-np.maximum(behind, 0.0))
     weight[layout.widest] = 1.0
-    return float(weight @ np.nan_to_num(remaining - remaining[layout.widest]) ** 2 / weight.sum())
+    share = _ratio(remaining, area)
+    away = area[layout.widest] * np.nan_to_num(share - share[layout.widest])
+    return float(weight @ away**2 / weight.sum())
 
 
 def _filled(values: Floats, otherwise: Floats) -> Floats:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 BOUNDARY_SD_MM = 0.21
 """SD of a muscle's common boundary offset (proposal; see docs/measure-dixon.md for its calibration)."""
-ROUGHNESS_SD_MM = 0.95
+ROUGHNESS_SD_MM = 1.0
 """SD of the local displacement of a drawn boundary (proposal, same provenance)."""
 ROUGHNESS_LENGTH_MM = 10.0
 """Integral correlation length of that displacement along the boundary (proposal, same provenance)."""
@@ -12,7 +12,7 @@ RIM_MM = 1.0
 RIM_VOXELS = 0.5
 """Depth of the rim within the drawn border that holds foreign tissue: what drawing adds, in mm, and what
 partial volume adds, in in-plane voxels (proposals, same provenance)."""
-RIM_SHARE_SD = 0.57
+RIM_SHARE_SD = 0.62
 """SD of the rim's foreign share about 1, as a part of it (proposal, same provenance)."""
 FLOOR_SHARE_SD = 0.33
 """Relative SD of the correction for the noise floor (proposal, same provenance)."""

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from myoproof.measures.dixon_flags import NOISE_FLOOR_SHIFT, quality
-from myoproof.measures.dixon_intervals import FRACTIONS, Readings, plain_values, read_out
+from myoproof.measures.dixon_intervals import FRACTIONS, Readings, interval, plain_values, read_out
 from myoproof.measures.dixon_params import Params
 from myoproof.measures.dixon_regions import Regions
 from myoproof.measures.dixon_sums import AREA, VALID, MuscleSums, Scan
@@ -23,6 +23,8 @@ WHOLE = (
 """Readings that every muscle has a row for, present or absent."""
 SIZES = frozenset({"volume", "cross_sectional_area"})
 """Measures that no signal enters."""
+CORRECTED = "floor_corrected"
+"""Appended to the method where the noise floor was taken off the value."""
 SLICE_SUMS = frozenset({"volume", "functional_remaining_volume"})
 """Measures that slices apart make uncertain."""
 
@@ -107,7 +109,7 @@ def all_rows(
             _row(own, readings, place, _flags(muscle, readings, place, parts, warnings), params)
             for place in range(len(readings.names))
         ]
-        rows += [*main, *_sensitivity(own, parts, scan, main)]
+        rows += [*main, *_floor_corrected(readings, main, params), *_sensitivity(own, parts, scan, main)]
     return rows
 
 
@@ -130,8 +132,23 @@ def _row(own: Row, readings: Readings, place: int, flags: frozenset[str], params
     value = float(readings.value[place])
     if np.isnan(value):
         return {**row, "absent": "no_signal"}
-    low, high = float(readings.low[place]), float(readings.high[place])
+    low, high = interval(readings, place, value)
     return {**row, "value": value, "low": low, "high": high, "level": params.level}
+
+
+def _floor_corrected(readings: Readings, main: Sequence[Row], params: Params) -> list[Row]:
+    """The fat fractions of the whole muscle less what the noise floor adds, with their intervals."""
+    rows = []
+    for place, (name, at) in enumerate(readings.names):
+        if name not in FRACTIONS or at or "value" not in main[place]:
+            continue
+        value = float(np.clip(main[place]["value"] - readings.floor_shift[place], 0.0, 1.0))
+        low, high = interval(readings, place, value)
+        kept = frozenset(filter(None, main[place]["flags"].split(";"))) - {"noise_floor"}
+        row = {**main[place], "method": f"{main[place]['method']}:{CORRECTED}"}
+        row |= {"flags": ";".join(sorted(kept)), "quality": quality(kept)}
+        rows.append({**row, "value": value, "low": low, "high": high, "level": params.level})
+    return rows
 
 
 def _flags(

@@ -64,8 +64,8 @@ class MuscleSums:
         replaced by that of the nearest voxel of the core: what the muscle itself would give.
     noise : ndarray, shape (slice, field, field)
         Covariance of the sums due to voxel noise.
-    floor : ndarray, shape (slice, field)
-        What the noise floor adds to ``sums.base`` on average.
+    floor, drawn_floor : ndarray, shape (slice, field)
+        What the noise floor adds to ``sums.base`` and to ``drawn`` on average.
     eroded, dilated : ndarray, shape (slice, field)
         Sums over the region one in-plane voxel smaller and larger.
     negative, zero, not_finite : int
@@ -76,6 +76,7 @@ class MuscleSums:
     sums: BorderSums
     noise: Floats
     floor: Floats
+    drawn_floor: Floats
     eroded: Floats
     dilated: Floats
     negative: int
@@ -146,12 +147,14 @@ def muscle_sums(
     fat, water = np.where(valid, fat, 0.0), np.where(valid, water, 0.0)
     fields = _fields(fat, water, valid)
     inside = mask & valid
+    excess = _excess(fat, water, inside, scan)
     core = nearest_core(mask, valid, scan.spacing_mm, rim_mm)
     return MuscleSums(
         drawn=_summed(mask, fields),
         sums=border_sums(mask, fields[:, *core], scan.spacing_mm, offsets_mm),
         noise=_noise(fat, water, inside, scan),
-        floor=_summed(mask, _excess(fat, water, inside, scan)[:, *core]),
+        floor=_summed(mask, excess[:, *core]),
+        drawn_floor=_summed(mask, excess),
         eroded=_summed(ndimage.binary_erosion(mask, CROSS), fields),
         dilated=_summed(ndimage.binary_dilation(mask, CROSS), fields),
         negative=int((mask & negative).sum()),
