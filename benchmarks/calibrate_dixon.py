@@ -182,7 +182,12 @@ def evidence_rows(rows: pd.DataFrame) -> Iterator[Row]:
             found.append(
                 {"kind": "agreement", "metric": "Dice of drawn and true masks", **mean_row(plain, "dice")}
             )
+        left_out = {"dystrophy": (), "als": ("half-width",), "both": ("half-width", "worst", "within")}[
+            pattern
+        ]
         for row in found:
+            if any(word in row["metric"] for word in left_out):
+                continue
             whole = {**common, "level": 0.95 if "low" in row else np.nan, **row}
             yield undecided(whole) if pattern == "both" else whole
 
@@ -223,7 +228,7 @@ def bias_rows(group: pd.DataFrame) -> Iterator[Row]:
 
 
 def judged_bias(metric: str, part: pd.DataFrame, allowed: Range) -> Iterator[Row]:
-    """The bias against its range, then the worst muscle and the spread of single errors."""
+    """The bias against its range, then the worst muscle."""
     found = mean_row(part, "error")
     verdict = judge(found["value"], allowed, low=found["low"], high=found["high"])
     kind = {"kind": "agreement"}
@@ -234,7 +239,6 @@ def judged_bias(metric: str, part: pd.DataFrame, allowed: Range) -> Iterator[Row
         "metric": f"{metric}, worst muscle: {site}",
         **mean_row(part[part["site"] == site], "error"),
     }
-    yield {**kind, "metric": f"{metric}: SD of single errors", "value": float(part["error"].std())}
 
 
 def mean_row(part: pd.DataFrame, column: str) -> Row:
