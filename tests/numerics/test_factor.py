@@ -1,33 +1,17 @@
-"""The factor model: the distribution it assumes, and recovery of a known factor behind floor and ceiling."""
+"""The factor model: recovery of a known factor behind skew, floor, ceiling and missing values."""
 
 import numpy as np
 import pytest
-from scipy import stats
 
-from myoproof.numerics.factor import FactorModel, fit_factor, g_and_h
+from myoproof.numerics.factor import FactorModel, fit_factor
+from myoproof.numerics.factor_shape import FactorShape, factor_values
 
 INFINITE = np.inf
 
 
-def test_g_of_the_lognormal_sigma_is_the_lognormal() -> None:
-    z = np.linspace(-2, 2, 9)
-    mean, deviation = stats.lognorm(0.65).mean(), stats.lognorm(0.65).std()
-    np.testing.assert_allclose(g_and_h(z, 0.65, 0.0), (np.exp(0.65 * z) - mean) / deviation, rtol=1e-4)
-
-
-@pytest.mark.parametrize(("skew", "tail"), [(0.0, 0.0), (0.4, 0.0), (-0.3, 0.1), (0.0, 0.2)])
-def test_transform_is_standard_and_rises(skew: float, tail: float) -> None:
-    grid = np.linspace(-6, 6, 4001)
-    mass = stats.norm.pdf(grid) / stats.norm.pdf(grid).sum()
-    values = g_and_h(grid, skew, tail)
-    assert mass @ values == pytest.approx(0.0, abs=2e-3)
-    assert mass @ values**2 == pytest.approx(1.0, abs=5e-3)
-    assert (np.diff(values) > 0).all()
-
-
 def simulated(skew: float, low: float, high: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     rng = np.random.default_rng(12)
-    factor = g_and_h(rng.standard_normal(600), skew, 0.0)
+    factor = factor_values(rng.standard_normal(600), FactorShape(skew))
     loading = np.linspace(0.5, 0.85, 12) * np.where(np.arange(12) % 3 == 0, -1, 1)
     x = np.outer(factor, loading) + rng.standard_normal((600, 12)) * np.sqrt(1 - loading**2)
     return np.clip(x, low, high), loading, factor
@@ -45,7 +29,7 @@ def test_recovers_loadings_and_skew(skew: float) -> None:
     x, loading, factor = simulated(skew, -INFINITE, INFINITE)
     model = fit_factor(x, -INFINITE, INFINITE)
     recovered(model, loading, factor)
-    assert model.skew == pytest.approx(skew, abs=0.15)
+    assert model.shape.skew == pytest.approx(skew, abs=0.15)
 
 
 def test_recovers_loadings_behind_floor_and_ceiling_and_missing_values() -> None:
