@@ -191,6 +191,11 @@ def column_names(table: pd.DataFrame, index: tuple[str, ...]) -> pd.Series:
     )
 
 
+def is_simulated(rows: pd.DataFrame) -> bool:
+    """Whether any row carries the flag ``simulated``."""
+    return any("simulated" in flags.split(";") for flags in rows["flags"].unique())
+
+
 def text_column(column: pd.Series) -> pd.Series:
     """A column as plain text, null as ""."""
     return column.astype(object).where(column.notna(), "").astype(str).astype(object)

@@ -10,9 +10,9 @@ import numpy.typing as npt
 import pandas as pd
 
 from myoproof.core.cohort import Cohort, select
-from myoproof.core.provenance import digest_bytes, provenance_id
 from myoproof.core.result import Result, estimates_frame, predictions_frame
 from myoproof.core.study import Study, parse_strict
+from myoproof.core.table import is_simulated
 from myoproof.errors import InvalidInput
 from myoproof.numerics.cluster import adjusted_rand_index, mean_silhouettes, partitions
 from myoproof.numerics.impute import complete
@@ -141,8 +141,7 @@ def run(
         study=study,
         estimates=estimates_frame(rows),
         predictions=predictions_frame(_prediction_rows(panel, clustering, found, at)),
-        provenance=_provenance(chosen, study),
-        simulated=bool(chosen.measurements["flags"].str.split(";").map(lambda f: "simulated" in f).any()),
+        simulated=is_simulated(chosen.measurements),
     )
 
 
@@ -359,18 +358,6 @@ def _refuse_outcome_among_features(study: Study) -> None:
             where=study.name,
             mend="take it out of the features: clusters are never built with the outcome",
         )
-
-
-def _provenance(cohort: Cohort, study: Study) -> str:
-    """Id of this act: the study, and the provenance (or else the raw digests) of the rows it used."""
-    parents = sorted(set(cohort.measurements["provenance"]) - {""})
-    raw = sorted(set(cohort.acquisitions["digest"]) - {""})
-    return provenance_id(
-        act=f"{METHOD}@{METHOD_VERSION}",
-        parameters=study.model_dump(),
-        inputs=[*raw, digest_bytes("\n".join(cohort.subjects["subject"]).encode())],
-        parents=parents,
-    )
 
 
 def _silent(what: str, fraction: float) -> None:

@@ -7,9 +7,9 @@ import numpy as np
 import pandas as pd
 
 from myoproof.core.cohort import Cohort, select
-from myoproof.core.provenance import digest_bytes, provenance_id
 from myoproof.core.result import Result, estimates_frame, predictions_frame
 from myoproof.core.study import Study, parse_strict
+from myoproof.core.table import is_simulated
 from myoproof.numerics.multiplicity import adjust
 from myoproof.studies.progression_change import change_rows
 from myoproof.studies.progression_clinical import correlation_rows, tempo_course, tempo_rows
@@ -84,8 +84,7 @@ def run(
         study=study,
         estimates=adjusted(estimates_frame(rows), parameters),
         predictions=predictions_frame(_prediction_rows(panel)),
-        provenance=_provenance(chosen, study),
-        simulated=bool(chosen.measurements["flags"].str.split(";").map(lambda f: "simulated" in f).any()),
+        simulated=is_simulated(chosen.measurements),
     )
 
 
@@ -165,18 +164,6 @@ def _change_predictions(course: Course, panel: Panel) -> Iterator[Row]:
         reason = "not_measured" if not measured[place].any() else "single_visit"
         baseline_missing = measured[place].any() and not measured[place, 0]
         yield {**row, "absent": "not_recorded" if baseline_missing else reason}
-
-
-def _provenance(cohort: Cohort, study: Study) -> str:
-    """Id of this act: the study, and the provenance (or else the raw digests) of the rows it used."""
-    parents = sorted(set(cohort.measurements["provenance"]) - {""})
-    raw = sorted(set(cohort.acquisitions["digest"]) - {""})
-    return provenance_id(
-        act=f"{METHOD}@{METHOD_VERSION}",
-        parameters=study.model_dump(),
-        inputs=[*raw, digest_bytes("\n".join(cohort.subjects["subject"]).encode())],
-        parents=parents,
-    )
 
 
 def _silent(what: str, fraction: float) -> None:

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -217,8 +217,7 @@ def run_study(
     )
     rng = np.random.default_rng(study.seed)
     found: Result = run(cohort, study, rng=rng, threads=threads, progress=progress)
-    simulated = is_simulated(cohort.measurements)
-    result = Result(found.study, found.estimates, found.predictions, act.id, simulated)
+    result = replace(found, provenance=act.id)
     evidence = claims.check(result)
     with atomic_folder(out) as temporary:
         study_folder.claim(temporary, "result")
@@ -307,11 +306,6 @@ def current_versions() -> dict[str, str]:
 def shipped_evidence() -> pd.DataFrame:
     """The dated evidence tables that ship with this version."""
     return shipped.tables()
-
-
-def is_simulated(rows: pd.DataFrame) -> bool:
-    """Whether any row is flagged as simulated."""
-    return any("simulated" in flags.split(";") for flags in rows["flags"].unique())
 
 
 def mark_simulated(rows: pd.DataFrame) -> Table:
