@@ -53,8 +53,8 @@ def factor_values(z: npt.ArrayLike, shape: FactorShape) -> Floats:
 
     Examples
     --------
-    >>> factor_values([-1.0, 0.0, 1.0], FactorShape()).round(6).tolist()
-    [-1.0, 0.0, 1.0]
+    >>> factor_values([-1.0, 1.0], FactorShape()).round(6).tolist()
+    [-1.0, 1.0]
     """
     raw = _raw(_Z, shape)
     mean = float(_MASS @ raw)
