@@ -24,8 +24,9 @@ from myoproof.core.table import write_table
 from myoproof.numerics.cluster import adjusted_rand_index
 from myoproof.numerics.impute import complete
 from myoproof.phantoms import ultrasound_model as phantom
-from myoproof.studies.phenotypes import METHOD, METHOD_VERSION, labels_of
+from myoproof.studies.phenotypes import METHOD, METHOD_VERSION
 from myoproof.studies.phenotypes_claim import decide
+from myoproof.studies.phenotypes_clusters import labels_of
 from myoproof.studies.phenotypes_features import Parameters, level_out
 from myoproof.studies.phenotypes_outcome import regress_arrays
 from myoproof.vocabulary.lookup import worsening_sign

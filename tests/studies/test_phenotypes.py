@@ -13,7 +13,8 @@ from myoproof.core.study import Study, parse_study
 from myoproof.errors import InvalidInput
 from myoproof.phantoms.ultrasound import simulate
 from myoproof.phantoms.ultrasound_model import UltrasoundParams
-from myoproof.studies.phenotypes import membership, run
+from myoproof.studies.phenotypes import run
+from myoproof.studies.phenotypes_clusters import membership
 from myoproof.workflow.templates import TEMPLATES
 
 QUICK = {"resamples": 40, "null_replicates": 19, "splits": 4, "starts": 3, "null_starts": 2}

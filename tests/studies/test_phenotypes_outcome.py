@@ -5,7 +5,13 @@ import pandas as pd
 import pytest
 
 from myoproof.core.cohort import Cohort, make_cohort
-from myoproof.studies.phenotypes_outcome import covariate_design, outcome_rows, regress, regress_arrays
+from myoproof.studies.phenotypes_outcome import (
+    Outcome,
+    covariate_design,
+    outcome_rows,
+    regress,
+    regress_arrays,
+)
 
 
 def test_hc3_by_its_definition() -> None:
@@ -39,9 +45,8 @@ def test_rows_with_missing_values_and_redundant_columns_are_left_out() -> None:
 
 def test_too_few_rows_give_an_absent_row() -> None:
     labels, axis = np.array([0, 1, 0]), np.zeros(3)
-    rows = list(
-        outcome_rows(np.arange(3.0), labels, axis, pd.DataFrame(index=range(3)), name="alsfrs_r", level=0.95)
-    )
+    outcome = Outcome(np.arange(3.0), pd.DataFrame(index=range(3)), "alsfrs_r")
+    rows = list(outcome_rows(outcome, labels, axis, level=0.95))
     assert {row["absent"] for row in rows} == {"insufficient_data"}
 
 

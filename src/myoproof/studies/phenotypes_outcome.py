@@ -51,6 +51,25 @@ class Regression:
     n: int
 
 
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What is held against the clusters.
+
+    Parameters
+    ----------
+    values : (n,) float64
+        NaN where not recorded.
+    covariates : DataFrame, n rows
+        See :func:`covariate_design`.
+    name : str
+        Measure of the outcome, for its unit.
+    """
+
+    values: Floats
+    covariates: pd.DataFrame
+    name: str
+
+
 def regress(outcome: Floats, design: pd.DataFrame, *, level: float = 0.95) -> Regression | None:
     """Least squares with an intercept and HC3 standard errors over complete rows; None where not identified.
 
@@ -186,24 +205,21 @@ def cluster_columns(labels: Labels) -> dict[str, Floats]:
     }
 
 
-def outcome_rows(
-    outcome: Floats, labels: Labels, axis: Floats, covariates: pd.DataFrame, *, name: str, level: float
-) -> Iterator[Row]:
+def outcome_rows(outcome: Outcome, labels: Labels, axis: Floats, *, level: float) -> Iterator[Row]:
     """The outcome regressed on the clusters: adjusted, unadjusted, and with the severity axis beside them.
 
     Parameters
     ----------
-    outcome, axis : (n,) float64
-        Outcome (NaN where not recorded) and severity scores.
+    outcome : Outcome
+        With its covariates.
     labels : (n,) int
         Clusters, 0 the mildest.
-    covariates : DataFrame
-        See :func:`covariate_design`.
-    name : str
-        Measure of the outcome, for its unit.
+    axis : (n,) float64
+        Severity scores.
     level : float
         Of the intervals.
     """
+    covariates = outcome.covariates
     clusters = pd.DataFrame(cluster_columns(labels), index=covariates.index)
     designs = {
         "adjusted": pd.concat([clusters, covariates], axis=1),
@@ -211,7 +227,8 @@ def outcome_rows(
         "axis_adjusted": pd.concat([clusters.assign(**{AXIS: axis}), covariates], axis=1),
     }
     for group, design in designs.items():
-        yield from regression_rows(regress(outcome, design, level=level), "outcome", group, name, level)
+        fitted = regress(outcome.values, design, level=level)
+        yield from regression_rows(fitted, "outcome", group, outcome.name, level)
 
 
 def regression_rows(
