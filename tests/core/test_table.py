@@ -93,6 +93,12 @@ def test_unreadable_files_are_named(tmp_path: Path) -> None:
     (tmp_path / "rows.parquet").write_bytes(b"PAR1 cut off")
     with pytest.raises(NotReadable, match=r"rows\.parquet"):
         read_table(tmp_path / "rows.parquet")
+    (tmp_path / "latin.csv").write_bytes(b"subject,n\xe4me\n1,2\n")
+    with pytest.raises(NotReadable, match=r"latin\.csv: is not UTF-8 text; save it as CSV UTF-8"):
+        read_table(tmp_path / "latin.csv")
+    (tmp_path / "semicolons.csv").write_text("subject;measure\ns1;volume\n", encoding="utf-8")
+    with pytest.raises(NotReadable, match="semicolons; save it with commas"):
+        read_table(tmp_path / "semicolons.csv")
     with pytest.raises(NotReadable, match="no such file"):
         read_table(tmp_path / "absent.csv")
 

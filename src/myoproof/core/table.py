@@ -149,8 +149,13 @@ def read_frame(path: Path) -> pd.DataFrame:
         )
     except FileNotFoundError as error:
         raise NotReadable("no such file", where=str(path)) from error
-    except (OSError, ValueError, UnicodeDecodeError) as error:
+    except UnicodeDecodeError as error:
+        raise NotReadable("is not UTF-8 text", where=str(path), mend="save it as CSV UTF-8") from error
+    except (OSError, ValueError) as error:
         raise NotReadable(f"cannot be read as a table ({error})", where=str(path)) from error
+    if len(frame.columns) == 1 and ";" in str(frame.columns[0]):
+        mend = "save it with commas, and points in numbers"
+        raise NotReadable("its columns are separated by semicolons", where=str(path), mend=mend)
     return frame
 
 
