@@ -71,7 +71,7 @@ def test_a_foreign_folder_is_refused_and_untouched(tmp_path: Path) -> None:
         study_folder.claim(tmp_path, "study folder")
     assert [entry.name for entry in tmp_path.iterdir()] == ["thesis.docx"]
     folder = made(tmp_path / "new")
-    with pytest.raises(NotWritable, match="of kind 'study folder', not of kind 'result'"):
+    with pytest.raises(NotWritable, match="kind 'study folder', not of kind 'result'"):
         study_folder.claim(folder, "result")
 
 

@@ -76,9 +76,9 @@ def refuse_foreign(folder: Path, kind: str) -> None:
         return
     held = kind_of(folder)
     if held != kind:
-        what = f"a {held}" if held else "something else"
+        what = f"a myoproof folder of kind '{held}'" if held else "something else"
         raise NotWritable(
-            f"holds {what}, not a {kind}", where=str(folder), mend="choose an empty output folder"
+            f"holds {what}, not of kind '{kind}'", where=str(folder), mend="choose an empty output folder"
         )
 
 
