@@ -182,9 +182,11 @@ def evidence_rows(rows: pd.DataFrame) -> Iterator[Row]:
             found.append(
                 {"kind": "agreement", "metric": "Dice of drawn and true masks", **mean_row(plain, "dice")}
             )
-        left_out = {"dystrophy": (), "als": ("half-width",), "both": ("half-width", "worst", "within")}[
-            pattern
-        ]
+        left_out = {
+            "dystrophy": (),
+            "als": ("half-width",),
+            "both": ("half-width", "worst", "farthest", "within"),
+        }[pattern]
         for row in found:
             if any(word in row["metric"] for word in left_out):
                 continue
@@ -259,7 +261,7 @@ def coverage_rows(group: pd.DataFrame) -> Iterator[Row]:
         site = (by_site - 0.95).abs().idxmax()
         yield {
             **metric,
-            "metric": f"95 % interval of {name}, worst muscle: {site}",
+            "metric": f"95 % interval of {name}, muscle farthest from 95 %: {site}",
             "value": float(by_site[site]),
         }
         width = (part["high"] - part["low"]) / 2 / (1.0 if name in FRACTIONS else part["value_true"])
