@@ -33,7 +33,7 @@ class RaterParams:
     wobble_muscle_mm : float
         SD of the local wobble where it borders another muscle, which is hardly seen. One line parts two
         muscles: what one gains the other loses. Proposal. With it drawn and true masks agree with a mean Dice
-        of 0.94 and two such raters with each other of 0.92: careful, against the published people below; still
+        of 0.94 and two such raters with each other of 0.92: careful, against the people below; still
         larger errors would contradict the small differences that are published for fat fraction.
     wobble_length_mm : float
         Distance at which the local wobble has lost its memory (correlation exp(-1)). Proposal.
