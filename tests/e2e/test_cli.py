@@ -1,5 +1,6 @@
 """The command line end to end: what it prints, what it writes, and how it refuses bad input."""
 
+import json
 import os
 import shutil
 import signal
@@ -93,6 +94,19 @@ def test_measure_writes_rows_a_record_and_a_picture(scan: Path, tmp_path: Path) 
         "rows.csv",
         "rows.csv.provenance.json",
     ]
+
+
+def test_provenance_follows_parameters_and_raw_files(scan: Path, tmp_path: Path) -> None:
+    for name, more in (("a", []), ("b", ["--side-by-side"]), ("c", ["--rater", "second"])):
+        assert (
+            run("measure", "dixon", *dixon(scan), *more, "--out", f"{name}.csv", cwd=tmp_path).returncode == 0
+        )
+    ids = {name: pd.read_csv(tmp_path / f"{name}.csv")["provenance"].iloc[0] for name in "abc"}
+    assert ids["a"] != ids["b"]
+    record = json.loads((tmp_path / "b.csv.provenance.json").read_text(encoding="utf-8"))
+    assert record["id"] == ids["b"]
+    assert record["parameters"]["side_by_side"] is True
+    assert len(record["inputs"]) == 3
 
 
 def test_same_scan_twice_gives_the_same_bytes(scan: Path, tmp_path: Path) -> None:

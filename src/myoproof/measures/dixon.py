@@ -1,13 +1,11 @@
 """Dixon: fat fraction, area, volume and functional remaining muscle per site and side, with intervals."""
 
 from collections.abc import Mapping
-from dataclasses import asdict
 
 import numpy as np
 from scipy import ndimage
 
 from myoproof.core.acquisition import Acquisition, Volume
-from myoproof.core.provenance import digest_arrays, provenance_id
 from myoproof.core.segmentation import Segmentation
 from myoproof.core.table import Table, from_rows
 from myoproof.errors import Finding, InvalidInput, refuse
@@ -82,7 +80,6 @@ def measure(
         "method": METHOD,
         "rater": segmentation.rater,
         "method_version": METHOD_VERSION,
-        "provenance": _provenance(acquisition, segmentation, params),
     }
     warnings = Warnings(
         edges=border_flags(volume, regions),
@@ -105,15 +102,6 @@ def _sums(volume: Volume, regions: Regions, scan: Scan, params: Params) -> dict[
         for item in regions.items
         if item.index
     }
-
-
-def _provenance(acquisition: Acquisition, segmentation: Segmentation, params: Params) -> str:
-    names = {str(label): list(name) for label, name in sorted(segmentation.names.items())}
-    return provenance_id(
-        act=f"{METHOD}@{METHOD_VERSION}",
-        parameters={**asdict(params), "names": names, "rater": segmentation.rater},
-        inputs=[acquisition.digest, digest_arrays(segmentation.labels)],
-    )
 
 
 def _checked(acquisition: Acquisition, segmentation: Segmentation) -> Volume:
