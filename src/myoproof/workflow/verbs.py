@@ -160,7 +160,8 @@ def measure_dixon(
     scan = read_scan(files)
     params = dixon.Params(**(options or {}))
     rows = dixon.measure(scan.acquisition, scan.segmentation, context=None, params=params)
-    act = study_folder.Act(f"{dixon.METHOD}@{dixon.METHOD_VERSION}", asdict(params), scan.inputs)
+    key = {name: getattr(files, name) for name in ("subject", "session", "run", "rater")}
+    act = study_folder.Act(f"{dixon.METHOD}@{dixon.METHOD_VERSION}", key | asdict(params), scan.inputs)
     rows = finish(rows.assign(provenance=act.id))
     if out is not None:
         write_table(rows, out)
