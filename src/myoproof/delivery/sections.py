@@ -21,6 +21,7 @@ from myoproof.delivery.page import (
 )
 from myoproof.delivery.phenotypes_tables import remark
 from myoproof.delivery.wording import (
+    number,
     sentence_case,
     series,
     size,
@@ -150,12 +151,21 @@ def _verdicts(evidence: pd.DataFrame, stale: Sequence[bool]) -> list[Statement]:
     statements = [Statement(f"{len(evidence)} evidence rows", f"{sentence_case(series(told))}.")]
     failed = evidence[evidence["verdict"] == "fail"]
     if len(failed):
-        named = [f"{word(row['metric'])} of {row['about']} ({size(row['n'])})" for row in records(failed)]
-        statements.append(Statement("Failed", f"{sentence_case(series(named))}."))
+        statements.append(Statement("Failed", " ".join(_failures(failed))))
     if any(stale):
         text = f"{sum(stale)} evidence rows were made with another version than is used here."
         statements.append(Statement("Stale", text))
     return statements
+
+
+def _failures(failed: pd.DataFrame) -> list[str]:
+    """A sentence a population: what failed there, and by which value."""
+    sentences = []
+    for (about, population), rows in failed.groupby(["about", "population"], sort=False):
+        named = series([f"{word(row['metric'])} {number(row['value'])}" for row in records(rows)])
+        count = size(rows["n"].max())
+        sentences.append(f"{about}, {population or 'population not stated'} ({count}): {named}.")
+    return sentences
 
 
 def provenance_section(records: Sequence[Mapping[str, Any]]) -> Section:
