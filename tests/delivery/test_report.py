@@ -135,7 +135,7 @@ def test_evidence_has_verdicts_that_do_not_rest_on_colour_and_marks_what_is_stal
 ) -> None:
     section = evidence_section(evidence, {"dixon": "2", "als-nmus-phenotypes": "948e59a719bf"})
     said = {part.lead: part.text for part in section.statements}
-    assert said["Failed"] == "Coverage of dixon@2 (n\u00a0=\u00a0200)."
+    assert said["Failed"] == "dixon@2, population not stated (n\u00a0=\u00a0200): coverage 0.91."
     assert said["Stale"].startswith("2 evidence rows")
     columns = {column.label: [cell.text for cell in column.cells] for column in section.grids[0].shown}
     assert [len(grid.rows) for grid in section.grids] == [3, 1]
