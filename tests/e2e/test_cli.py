@@ -109,6 +109,27 @@ def test_provenance_follows_parameters_and_raw_files(scan: Path, tmp_path: Path)
     assert len(record["inputs"]) == 3
 
 
+def test_rows_of_several_readers_and_subjects_meet_in_one_study_folder(scan: Path, tmp_path: Path) -> None:
+    for subject, rater in (("p1", "r1"), ("p1", "r2"), ("p2", "r1")):
+        who = ["--subject", subject, "--rater", rater]
+        done = run(
+            "measure", "dixon", *dixon(scan), *who, "--out", "rows.csv", "--into", "study", cwd=tmp_path
+        )
+        assert done.returncode == 0, done.stderr
+    sql = "SELECT subject, rater, count(*) > 100 AS many FROM measurements GROUP BY ALL ORDER BY ALL"
+    done = run("query", sql, "--cohort", "study", cwd=tmp_path)
+    assert done.stdout.split() == ["subject,rater,many", "p1,r1,True", "p1,r2,True", "p2,r1,True"]
+    done = run(
+        "query",
+        "SELECT count(*) AS n, min(length(digest)) AS d FROM acquisitions",
+        "--cohort",
+        "study",
+        cwd=tmp_path,
+    )
+    assert done.stdout.split() == ["n,d", "2,16"]
+    refused("measure", "dixon", *dixon(scan), "--out", "rows.csv", "--into", str(scan), cwd=tmp_path)
+
+
 def test_same_scan_twice_gives_the_same_bytes(scan: Path, tmp_path: Path) -> None:
     for name in ("one.csv", "two.csv"):
         assert run("measure", "dixon", *dixon(scan), "--out", name, cwd=tmp_path).returncode == 0

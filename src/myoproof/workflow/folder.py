@@ -9,10 +9,11 @@ from typing import Any
 import duckdb
 import pandas as pd
 
+from myoproof.core.acquisition import Acquisition
 from myoproof.core.atomic import atomic_path
-from myoproof.core.cohort import Cohort, make_cohort
+from myoproof.core.cohort import ACQUISITIONS, EVENTS, SUBJECTS, Cohort, make_cohort
 from myoproof.core.provenance import digest_files, provenance_id
-from myoproof.core.table import KEY, Table, write_table
+from myoproof.core.table import KEY, Table, read_frame, write_table
 from myoproof.errors import InvalidInput, NotReadable, NotWritable
 from myoproof.registry import load
 
@@ -99,6 +100,29 @@ def write_subjects(folder: Path, cohort: Cohort) -> None:
         write_table(frame, folder / "tables" / f"{name}.csv")
 
 
+def add_acquisition(folder: Path, acquisition: Acquisition) -> None:
+    """Enter an acquisition, and its subject where new, into a study folder; the folder is made where absent.
+
+    Raises
+    ------
+    NotWritable
+        If the folder holds something else or cannot be written.
+    """
+    claim(folder, "study folder")
+    frames = {name: _subject_table(folder, name) for name in SUBJECT_TABLES}
+    visit = {name: getattr(acquisition, name) for name in ACQUISITIONS}
+    key = ["subject", "session", "run", "modality"]
+    known = frames["acquisitions"]
+    same = (known[key] == [visit[name] for name in key]).all(axis=1)
+    frames["acquisitions"] = pd.concat([known[~same], pd.DataFrame([visit])], ignore_index=True)
+    if acquisition.subject not in set(frames["subjects"]["subject"]):
+        person = pd.DataFrame([{"subject": acquisition.subject, "centre": acquisition.centre}])
+        frames["subjects"] = pd.concat([frames["subjects"], person], ignore_index=True)
+        frames["covariates"] = pd.concat([frames["covariates"], person[["subject"]]], ignore_index=True)
+    tables = [frames["events"], frames["covariates"]]
+    write_subjects(folder, make_cohort(frames["subjects"], frames["acquisitions"], pd.DataFrame(), *tables))
+
+
 def add_part(folder: Path, rows: Table, act: Act) -> str:
     """Add measurement rows as one immutable part; equal keys of earlier parts are superseded.
 
@@ -180,7 +204,7 @@ def connect(folder: Path) -> duckdb.DuckDBPyConnection:
         connection.execute("CREATE VIEW measurements_all AS SELECT *, 0 AS part FROM measurements")
     else:
         for name in SUBJECT_TABLES:
-            _register(connection, name, pd.read_parquet(folder / "tables" / f"{name}.parquet"))
+            _register(connection, name, _subject_table(folder, name))
         for number, part in enumerate(parts):
             file = folder / "tables" / "measurements" / f"{part}.parquet"
             verb = f"CREATE TABLE measurements_all AS SELECT *, {number} AS part" if number == 0 else ""
@@ -233,6 +257,14 @@ def input_digests(folder: Path) -> tuple[str, ...]:
             "holds no cohort tables", where=str(folder), mend="subjects.csv and measurements.csv"
         )
     return tuple(digest_files(file) for file in present)
+
+
+def _subject_table(folder: Path, name: str) -> pd.DataFrame:
+    path = folder / "tables" / f"{name}.parquet"
+    columns = {"subjects": SUBJECTS, "acquisitions": ACQUISITIONS, "events": EVENTS}.get(
+        name, {"subject": ""}
+    )
+    return read_frame(path) if path.is_file() else pd.DataFrame(columns=list(columns), dtype=object)
 
 
 def _register(connection: duckdb.DuckDBPyConnection, name: str, frame: pd.DataFrame) -> None:

@@ -143,7 +143,7 @@ def measure_dixon(
     options : mapping, optional
         Parameters of the measure, for example ``{"side_by_side": True}``.
     into : Path, optional
-        A study folder that the rows are added to.
+        A study folder that the rows are added to; made where absent, the subject entered where new.
     finish : callable
         Last hand on the rows before they are kept, for example :func:`mark_simulated`.
 
@@ -157,6 +157,8 @@ def measure_dixon(
     NotReadable, InvalidInput, NotWritable
         For faulty files or outputs; nothing half-written remains.
     """
+    if into is not None:
+        study_folder.refuse_foreign(into, "study folder")
     scan = read_scan(files)
     params = dixon.Params(**(options or {}))
     rows = dixon.measure(scan.acquisition, scan.segmentation, context=None, params=params)
@@ -175,6 +177,7 @@ def measure_dixon(
     if qc is not None:
         load("writers", "overlay")(scan.acquisition, scan.segmentation, rows, qc)
     if into is not None:
+        study_folder.add_acquisition(into, scan.acquisition)
         study_folder.add_part(into, rows, act)
     return rows
 
