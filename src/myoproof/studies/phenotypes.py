@@ -1,12 +1,13 @@
 """The phenotype study: clusters held against a continuum, a severity axis, and the outcome by cluster."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from myoproof.core.cohort import Cohort, select
+from myoproof.core.contracts import Progress
 from myoproof.core.result import Result, estimates_frame, predictions_frame
 from myoproof.core.study import Study, parse_strict
 from myoproof.core.table import is_simulated
@@ -31,7 +32,6 @@ METHOD_VERSION = 1
 Floats = npt.NDArray[np.float64]
 Labels = npt.NDArray[np.int64]
 Row = dict[str, Any]
-Progress = Callable[[str, float], None]
 
 
 def run(

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from myoproof.core.cohort import Cohort, select
+from myoproof.core.contracts import Progress
 from myoproof.core.result import Result, estimates_frame, predictions_frame
 from myoproof.core.study import Study, parse_strict
 from myoproof.core.table import is_simulated
@@ -19,7 +20,6 @@ from myoproof.studies.progression_panel import Course, Panel, Parameters, Proced
 METHOD = "progression"
 METHOD_VERSION = 1
 Row = dict[str, Any]
-Progress = Callable[[str, float], None]
 
 
 def run(

@@ -12,6 +12,7 @@ import pandas as pd
 
 from myoproof.core.acquisition import Volume
 from myoproof.core.cohort import Cohort, make_cohort
+from myoproof.core.contracts import Progress
 from myoproof.core.result import load_result
 from myoproof.core.table import KEY, read_frame, write_table
 from myoproof.evidence import agreement
@@ -33,7 +34,6 @@ from myoproof.workflow.verbs import (
 SCANS = 4
 """Simulated thigh scans that go through read, segment and measure."""
 PACKAGES = ("myoproof", "numpy", "scipy", "pandas", "statsmodels", "numba", "nibabel", "matplotlib")
-Progress = Callable[[str, float], None]
 
 
 def demo(out: Path, *, threads: int = 1, seed: int = EXAMPLE_SEED, progress: Progress | None = None) -> Path:

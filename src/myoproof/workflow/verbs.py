@@ -11,6 +11,7 @@ import pandas as pd
 
 from myoproof.core.acquisition import Acquisition
 from myoproof.core.atomic import atomic_folder, atomic_path
+from myoproof.core.contracts import Measure, Progress, StudyKind
 from myoproof.core.provenance import digest_bytes, digest_files
 from myoproof.core.result import Result, load_result, save_result
 from myoproof.core.segmentation import Segmentation
@@ -24,8 +25,6 @@ from myoproof.segmentation import checks, drawn
 from myoproof.sources import nifti
 from myoproof.workflow import folder as study_folder
 
-Progress = Callable[[str, float], None]
-"""Called with what is being done and the share done, 0-1."""
 RECORD = ("id", "act", "inputs", "parents")
 """What a report shows of a provenance record."""
 
@@ -161,7 +160,8 @@ def measure_dixon(
         study_folder.refuse_foreign(into, "study folder")
     scan = read_scan(files)
     params = dixon.Params(**(options or {}))
-    rows = dixon.measure(scan.acquisition, scan.segmentation, context=None, params=params)
+    measure: Measure = dixon.measure
+    rows = measure(scan.acquisition, scan.segmentation, context=None, params=params)
     key = {name: getattr(files, name) for name in ("subject", "session", "run", "rater")}
     act = study_folder.Act(f"{dixon.METHOD}@{dixon.METHOD_VERSION}", key | asdict(params), scan.inputs)
     rows = finish(rows.assign(provenance=act.id))
@@ -213,14 +213,14 @@ def run_study(
     study_folder.refuse_foreign(out, "result")
     study = read_study(study_path)
     claims.criteria(study)
-    run = load("studies", study.kind)
+    run: StudyKind = load("studies", study.kind)
     cohort = study_folder.read_cohort(cohort_path)
     parents = tuple(study_folder.active_parts(cohort_path))
     act = study_folder.Act(
         f"{study.kind}@1", study.model_dump(), study_folder.input_digests(cohort_path), parents
     )
     rng = np.random.default_rng(study.seed)
-    found: Result = run(cohort, study, rng=rng, threads=threads, progress=progress)
+    found = run(cohort, study, rng=rng, threads=threads, progress=progress)
     result = replace(found, provenance=act.id)
     evidence = claims.check(result)
     with atomic_folder(out) as temporary:
