@@ -56,6 +56,8 @@ SessionName = Annotated[str, typer.Option(help="Visit, for example m00.")]
 RaterName = Annotated[str, typer.Option(help="Who or what drew the mask.")]
 Threads = Annotated[int, typer.Option(min=1, help="Threads; the answer is the same for any number.")]
 CORES = os.cpu_count() or 1
+INTERRUPTED = 130
+"""Exit code of a command that was interrupted, as shells have it."""
 
 
 @app.callback()
@@ -268,9 +270,11 @@ def main() -> None:
     except errors.MyoproofError as error:
         error_console.print(f"[bold red]error:[/] {_escape(str(error))}", soft_wrap=True)
         raise SystemExit(2) from None
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, SystemExit) as stop:
+        if isinstance(stop, SystemExit) and stop.code != INTERRUPTED:
+            raise
         error_console.print("interrupted; what was finished before is unchanged")
-        raise SystemExit(130) from None
+        raise SystemExit(INTERRUPTED) from None
 
 
 def _workflow(module: str) -> Any:
