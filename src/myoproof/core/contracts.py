@@ -16,6 +16,11 @@ Progress = Callable[[str, float], None]
 """Called with what is being done and the share done, 0-1."""
 
 
+def silent(what: str, share: float) -> None:
+    """Progress that tells nobody."""
+    del what, share
+
+
 class Measure(Protocol):
     """An acquisition and its regions become rows.
 

@@ -15,13 +15,12 @@ from myoproof.measures.dixon_params import Params
 from myoproof.measures.dixon_regions import Regions, find_regions
 from myoproof.measures.dixon_rows import Warnings, all_rows
 from myoproof.measures.dixon_sums import AREA, MuscleSums, Scan, make_scan, muscle_sums
-from myoproof.numerics.grids import displacement_mm
+from myoproof.numerics.grids import GRID_TOLERANCE_MM, displacement_mm
 
 __all__ = ["METHOD", "METHOD_VERSION", "Params", "measure"]
 
 METHOD = "dixon"
 METHOD_VERSION = 1
-GRID_TOLERANCE_MM = 1e-3
 
 
 def measure(

@@ -6,6 +6,8 @@ import numpy as np
 import numpy.typing as npt
 
 Affine = npt.NDArray[np.float64]
+GRID_TOLERANCE_MM = 1e-3
+"""Two grids are one where no voxel moves farther than this."""
 
 
 def displacement_mm(one: Affine, other: Affine, shape: tuple[int, int, int]) -> float:

@@ -14,15 +14,13 @@ import numpy.typing as npt
 from myoproof.core.acquisition import Acquisition, Volume
 from myoproof.core.segmentation import Segmentation
 from myoproof.errors import Finding, InvalidInput, NotReadable, UnknownName, refuse
-from myoproof.numerics.grids import displacement_mm
+from myoproof.numerics.grids import GRID_TOLERANCE_MM, displacement_mm
 from myoproof.vocabulary.lookup import near, words
 
 Scheme = Mapping[int, tuple[str, str]]
 
 COLUMNS = ("label", "site", "side")
 SIDES = ("", "left", "right", "midline")
-GRID_TOLERANCE_MM = 1e-3
-"""A mask lies on the image's grid where no voxel moves farther than this."""
 TYPING_ERROR = 0.9
 """Similarity to a vocabulary word above which another spelling counts as a slip (difflib ratio)."""
 MANY_LABELS = 64

@@ -15,10 +15,7 @@ from nibabel.spatialimages import HeaderDataError
 from myoproof.core.acquisition import Acquisition, Volume
 from myoproof.core.provenance import digest_files
 from myoproof.errors import Finding, NotReadable, refuse
-from myoproof.numerics.grids import displacement_mm
-
-GRID_TOLERANCE_MM = 1e-3
-"""Two grids are one where no voxel moves farther than this."""
+from myoproof.numerics.grids import GRID_TOLERANCE_MM, displacement_mm
 
 UNREADABLE = (OSError, EOFError, ValueError, zlib.error, struct.error, ImageFileError, HeaderDataError)
 """What nibabel raises for absent, truncated and foreign files."""

@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from myoproof.core.cohort import Cohort, select
-from myoproof.core.contracts import Progress
+from myoproof.core.contracts import Progress, silent
 from myoproof.core.result import Result, estimates_frame, predictions_frame
 from myoproof.core.study import Study, parse_strict
 from myoproof.core.table import is_simulated
@@ -76,7 +76,7 @@ def run(
     Wang et al. 2026, J Neurol, 10.1007/s00415-026-13705-4 (design). Liu et al. 2008, J Am Stat Assoc
     103:1281; Tibshirani & Walther 2005; Hennig 2007; Berger 1982.
     """
-    tell = progress or _silent
+    tell = progress or silent
     parameters = parse_strict(Parameters, study.method, where=f"{study.name} [method]")
     _refuse_outcome_among_features(study)
     chosen, flow = select(cohort, study.cohort)
@@ -200,8 +200,3 @@ def _refuse_outcome_among_features(study: Study) -> None:
             where=study.name,
             mend="take it out of the features: clusters are never built with the outcome",
         )
-
-
-def _silent(what: str, fraction: float) -> None:
-    """Tell nobody."""
-    del what, fraction

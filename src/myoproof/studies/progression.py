@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from myoproof.core.cohort import Cohort, select
-from myoproof.core.contracts import Progress
+from myoproof.core.contracts import Progress, silent
 from myoproof.core.result import Result, estimates_frame, predictions_frame
 from myoproof.core.study import Study, parse_strict
 from myoproof.core.table import is_simulated
@@ -64,7 +64,7 @@ def run(
     Neurology 2021;97:e513 (SRM and sample size). Holm 1979; Benjamini and Hochberg 1995.
     """
     del threads
-    tell = progress or _silent
+    tell = progress or silent
     parameters = parse_strict(Parameters, study.method, where=f"{study.name} [method]")
     chosen, flow = select(cohort, study.cohort)
     panel = make_panel(chosen, study, parameters)
@@ -164,8 +164,3 @@ def _change_predictions(course: Course, panel: Panel) -> Iterator[Row]:
         reason = "not_measured" if not measured[place].any() else "single_visit"
         baseline_missing = measured[place].any() and not measured[place, 0]
         yield {**row, "absent": "not_recorded" if baseline_missing else reason}
-
-
-def _silent(what: str, fraction: float) -> None:
-    """Tell nobody."""
-    del what, fraction

@@ -12,7 +12,7 @@ import pandas as pd
 
 from myoproof.core.acquisition import Volume
 from myoproof.core.cohort import Cohort, make_cohort
-from myoproof.core.contracts import Progress
+from myoproof.core.contracts import Progress, silent
 from myoproof.core.result import load_result
 from myoproof.core.table import KEY, read_frame, write_table
 from myoproof.evidence import agreement
@@ -60,7 +60,7 @@ def demo(out: Path, *, threads: int = 1, seed: int = EXAMPLE_SEED, progress: Pro
     NotWritable
         If the folder holds something else.
     """
-    tell = progress or _silent
+    tell = progress or silent
     out = study_folder.claim(Path(out), "demo")
     study = out / "study"
     tell("simulating the cohorts", 0.0)
@@ -178,10 +178,6 @@ def _records(study: Path, results: list[Path]) -> list[dict[str, Any]]:
     files += [place / "provenance.json" for place in results]
     records = [json.loads(file.read_text(encoding="utf-8")) for file in files]
     return [{key: record[key] for key in RECORD} for record in records]
-
-
-def _silent(what: str, share: float) -> None:
-    del what, share
 
 
 def _scaled(tell: Progress, start: float, width: float) -> Progress:

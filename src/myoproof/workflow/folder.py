@@ -39,6 +39,24 @@ class Act:
             act=self.act, parameters=self.parameters, inputs=self.inputs, parents=self.parents
         )
 
+    @property
+    def record(self) -> dict[str, Any]:
+        """What is kept of the act, as JSON."""
+        kept = {"id": self.id, "act": self.act, "parameters": dict(self.parameters)}
+        return kept | {"inputs": list(self.inputs), "parents": list(self.parents)}
+
+
+def write_json(content: Mapping[str, Any], path: Path) -> None:
+    """Write JSON atomically.
+
+    Raises
+    ------
+    NotWritable
+        If the file cannot be written.
+    """
+    with atomic_path(path) as temporary:
+        temporary.write_text(json.dumps(content, indent=2, default=str) + "\n", encoding="utf-8")
+
 
 def claim(folder: Path, kind: str) -> Path:
     """Take an output folder: new, empty, or one that myoproof made for the same kind of content.
@@ -58,8 +76,7 @@ def claim(folder: Path, kind: str) -> Path:
     folder = Path(folder)
     refuse_foreign(folder, kind)
     if not (folder / MARKER).exists():
-        with atomic_path(folder / MARKER) as temporary:
-            temporary.write_text(json.dumps({"format": FORMAT, "kind": kind}) + "\n", encoding="utf-8")
+        write_json({"format": FORMAT, "kind": kind}, folder / MARKER)
     return folder
 
 
@@ -136,13 +153,9 @@ def add_part(folder: Path, rows: Table, act: Act) -> str:
     """
     stamped = rows.assign(provenance=act.id)
     write_table(stamped, folder / "tables" / "measurements" / f"{act.id}.parquet")
-    record = {"id": act.id, "act": act.act, "parameters": dict(act.parameters)}
-    record |= {"inputs": list(act.inputs), "parents": list(act.parents)}
-    with atomic_path(folder / "provenance" / f"{act.id}.json") as temporary:
-        temporary.write_text(json.dumps(record, indent=2, default=str) + "\n", encoding="utf-8")
+    write_json(act.record, folder / "provenance" / f"{act.id}.json")
     active = [part for part in active_parts(folder) if part != act.id] + [act.id]
-    with atomic_path(folder / "tables" / "ledger.json") as temporary:
-        temporary.write_text(json.dumps({"format": FORMAT, "active": active}) + "\n", encoding="utf-8")
+    write_json({"format": FORMAT, "active": active}, folder / "tables" / "ledger.json")
     with connect(folder) as connection:
         view = connection.sql(f"SELECT * FROM measurements ORDER BY {KEY_SQL}").df()
     write_table(view, folder / "tables" / "measurements.csv")

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from myoproof.core.acquisition import Acquisition
-from myoproof.core.atomic import atomic_folder, atomic_path
+from myoproof.core.atomic import atomic_folder
 from myoproof.core.contracts import Measure, Progress, StudyKind
 from myoproof.core.provenance import digest_bytes, digest_files
 from myoproof.core.result import Result, load_result, save_result
@@ -167,13 +167,7 @@ def measure_dixon(
     rows = finish(rows.assign(provenance=act.id))
     if out is not None:
         write_table(rows, out)
-        record = {
-            "id": act.id,
-            "act": act.act,
-            "parameters": dict(act.parameters),
-            "inputs": list(act.inputs),
-        }
-        write_json(record, out.with_name(out.name + ".provenance.json"))
+        study_folder.write_json(act.record, out.with_name(out.name + ".provenance.json"))
     if qc is not None:
         load("writers", "overlay")(scan.acquisition, scan.segmentation, rows, qc)
     if into is not None:
@@ -228,10 +222,7 @@ def run_study(
         save_result(result, temporary)
         write_table(evidence, temporary / "evidence.parquet")
         write_table(evidence, temporary / "evidence.csv")
-        record = {"id": act.id, "act": act.act, "parameters": dict(act.parameters)}
-        write_json(
-            record | {"inputs": list(act.inputs), "parents": list(parents)}, temporary / "provenance.json"
-        )
+        study_folder.write_json(act.record, temporary / "provenance.json")
     return result
 
 
@@ -319,15 +310,3 @@ def mark_simulated(rows: pd.DataFrame) -> Table:
         for text in rows["flags"].unique()
     }
     return from_rows(rows.assign(flags=rows["flags"].map(marked)))
-
-
-def write_json(content: Mapping[str, Any], path: Path) -> None:
-    """Write JSON atomically.
-
-    Raises
-    ------
-    NotWritable
-        If the file cannot be written.
-    """
-    with atomic_path(path) as temporary:
-        temporary.write_text(json.dumps(content, indent=2, default=str) + "\n", encoding="utf-8")
