@@ -25,7 +25,7 @@ def test_file_keeps_the_laws_of_the_house(path: Path) -> None:
             assert _code_lines(node) <= 60, f"{node.name} has more than 60 code lines"
             inner = [n for n in ast.walk(node) if isinstance(n, ast.Import | ast.ImportFrom)]
             assert not inner, f"{node.name} imports inside a function"
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and path.name != "cli.py":
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and "cli" not in path.parts:
             assert node.func.id not in {"print", "exit", "input"}, f"line {node.lineno} speaks or stops"
     assert not re.search(r"\bpickle\b|joblib\.dump", text), "no pickle"
 

@@ -1,0 +1,5 @@
+"""`python -m myoproof.cli`."""
+
+from myoproof.cli.app import main
+
+main()

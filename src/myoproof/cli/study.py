@@ -1,0 +1,53 @@
+"""`myoproof study`: run a study that was written down before the answer."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from myoproof.cli.options import CORES, Threads
+from myoproof.cli.printing import progress as progress_bar
+from myoproof.cli.printing import workflow
+
+commands = typer.Typer(no_args_is_help=True, help="Run a study that was written down before the answer.")
+
+
+@commands.command("run")
+def study_run(
+    study: Annotated[Path, typer.Argument(help="Study TOML.")],
+    cohort: Annotated[Path, typer.Option(help="Study folder, or folder of plain CSVs.")],
+    out: Annotated[Path, typer.Option(help="Result folder: new, empty or an earlier result.")],
+    threads: Threads = CORES,
+) -> None:
+    """Run a study on a cohort; save estimates, predictions and the evidence for its claims."""
+    verbs = workflow("verbs")
+    with progress_bar() as progress:
+        result = verbs.run_study(study, cohort, out, threads=threads, progress=progress)
+    print(f"{len(result.estimates)} estimates, {len(result.predictions)} predictions: {out}")
+    print(f"next: myoproof deliver {out}")
+
+
+@commands.command("template")
+def study_template(
+    name: Annotated[str, typer.Argument(help="A template of `myoproof study list`.")],
+    out: Annotated[Path | None, typer.Option(help="Write the TOML here instead of printing it.")] = None,
+    example: Annotated[
+        Path | None, typer.Option(help="Write a filled set that runs (simulated cohort).")
+    ] = None,
+) -> None:
+    """A ready study: print it, write it, or write it with a simulated cohort that runs."""
+    templates = workflow("templates")
+    if example is not None:
+        written = templates.write_example(name, example)
+        print(f"next: myoproof study run {written} --cohort {example / 'cohort'} --out {example / 'result'}")
+    elif out is not None:
+        print(templates.write_template(name, out))
+    else:
+        print(templates.template(name).text, end="")
+
+
+@commands.command("list")
+def study_list() -> None:
+    """The ready studies."""
+    for template in workflow("templates").TEMPLATES.values():
+        print(f"{template.name:24s} {template.title}")

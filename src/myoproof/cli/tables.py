@@ -1,0 +1,92 @@
+"""`validate`, `deliver`, `list`, `query` and `demo`: one function a command."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from myoproof.cli.options import CORES, Threads
+from myoproof.cli.printing import print_frame, workflow
+from myoproof.cli.printing import progress as progress_bar
+from myoproof.cli.study import study_list
+
+
+def demo(
+    out: Annotated[Path, typer.Option(help="Output folder: new, empty or an earlier demo.")] = Path(
+        "myoproof-demo"
+    ),
+    threads: Threads = CORES,
+) -> None:
+    """Simulate a multi-centre ALS cohort, run the whole chain and print where the report is."""
+    with progress_bar() as progress:
+        report = workflow("demo").demo(out, threads=threads, progress=progress)
+    print(f"report: {report}")
+
+
+def validate(
+    rows: Annotated[Path, typer.Argument(help="Measurement rows (CSV or Parquet).")],
+    against: Annotated[Path, typer.Option(help="Reference rows: truth, another reader, another software.")],
+    across: Annotated[
+        str, typer.Option(help="Key columns in which the two may differ, by commas.")
+    ] = "method,rater",
+    by_site: Annotated[bool, typer.Option("--by-site", help="Each site by itself too.")] = False,
+    out: Annotated[Path | None, typer.Option(help="Evidence rows as CSV.")] = None,
+) -> None:
+    """Agreement of two sets of rows: bias, limits of agreement, ICC, coverage of the intervals."""
+    evidence = workflow("verbs").validate_rows(rows, against, across=across, by_site=by_site, out=out)
+    shown = ["about", "metric", "value", "low", "high", "n", "population", "verdict"]
+    print_frame(evidence[shown])
+    if out:
+        print(f"{len(evidence)} evidence rows: {out}")
+
+
+def deliver(
+    results: Annotated[list[Path], typer.Argument(help="Result folders.")],
+    out: Annotated[
+        Path | None, typer.Option(help="Delivery folder; beside the first result by default.")
+    ] = None,
+    title: Annotated[str, typer.Option(help="Title of the report.")] = "",
+) -> None:
+    """The report of some results: one HTML file, its figures as SVG and its tables as CSV."""
+    place = out or results[0].with_name(results[0].name + "-report")
+    print(f"report: {workflow('verbs').deliver(results, place, title=title)}")
+
+
+def list_registry(
+    kind: Annotated[
+        str,
+        typer.Argument(
+            help="sources, phantoms, segmenters, measures, studies, checks, writers or templates."
+        ),
+    ],
+) -> None:
+    """What is registered, a line each."""
+    if kind == "templates":
+        study_list()
+        return
+    for name, target, caption in workflow("reading").registered(kind):
+        print(f"{name:16s} {target:44s} {caption}")
+
+
+def query(
+    sql: Annotated[
+        str, typer.Argument(help="SQL over subjects, acquisitions, measurements, events, covariates.")
+    ] = "",
+    cohort: Annotated[Path, typer.Option(help="Study folder, or folder of plain CSVs.")] = Path(),
+    wide: Annotated[bool, typer.Option("--wide", help="A row per subject and session.")] = False,
+    codebook: Annotated[bool, typer.Option("--codebook", help="Write a data dictionary too.")] = False,
+    out: Annotated[
+        Path | None, typer.Option(help="Write CSV here; with --codebook also NAME.codebook.csv.")
+    ] = None,
+) -> None:
+    """Ask the tables in SQL, or export them wide for R and SPSS.
+
+    Example: `myoproof query "SELECT site, avg(value) FROM measurements GROUP BY site" --cohort study/`
+    """
+    frames = workflow("reading").ask(sql, cohort, wide=wide, with_codebook=codebook, out=out)
+    if out:
+        print("\n".join(str(path) for path in frames))
+        return
+    for frame in frames.values():
+        frame.to_csv(sys.stdout, index=False)
