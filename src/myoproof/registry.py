@@ -20,6 +20,7 @@ REGISTRY: dict[str, dict[str, str]] = {
     },
     "segmenters": {
         "drawn": "myoproof.segmentation.drawn:segment",
+        "tissue": "myoproof.segmentation.tissue:segment",
     },
     "measures": {
         "dixon": "myoproof.measures.dixon:measure",
