@@ -15,6 +15,7 @@ REGISTRY: dict[str, dict[str, str]] = {
     },
     "phantoms": {
         "dixon": "myoproof.phantoms.dixon:thigh",
+        "multiecho": "myoproof.phantoms.multiecho:thighs",
         "als-ultrasound": "myoproof.phantoms.ultrasound:cohort",
         "als-mri": "myoproof.phantoms.mri:cohort",
     },

@@ -229,8 +229,8 @@ def _leg(params: ThighParams, rng: np.random.Generator) -> _Leg:
     anatomy_rng, fat_rng, coil_rng, rater_rng, noise_rng = rng.spawn(5)
     fractions = fat_fractions(params.pattern, rng=fat_rng)
     pattern = sample_pattern(fractions, rng=fat_rng)
-    radius = _radius_factor(params.pattern, fractions, fat_rng)
-    whole_grid = _grid(params)
+    radius = radius_factor(params.pattern, fractions, fat_rng)
+    whole_grid = grid_of(params)
     whole = build(whole_grid, radius, stack_centre=params.stack_centre, rng=anatomy_rng)
     window = leg_window(whole)
     anatomy, grid = cropped(whole, whole_grid, window)
@@ -248,7 +248,8 @@ def _leg(params: ThighParams, rng: np.random.Generator) -> _Leg:
     return _Leg(placed(fat), placed(water), placed(drawn), placed(follow(outline)), sums, noise_rng)
 
 
-def _grid(params: ThighParams) -> Grid:
+def grid_of(params: ThighParams) -> Grid:
+    """The acquired grid of one leg, with three sub-slices a slice."""
     x, y = (
         centre + params.voxel_mm * (np.arange(n, dtype=np.float64) - (n - 1) / 2)
         for centre, n in zip(LEG_CENTRE_MM, params.matrix, strict=True)
@@ -259,7 +260,7 @@ def _grid(params: ThighParams) -> Grid:
     return Grid(x, y, middles[:, None] + within[None, :])
 
 
-def _radius_factor(pattern: str, fractions: Floats, rng: np.random.Generator) -> Floats:
+def radius_factor(pattern: str, fractions: Floats, rng: np.random.Generator) -> Floats:
     """Radius of each muscle against normal: thinner in ALS, thinner with fat in dystrophy."""
     if pattern == "als":
         mean, spread = const.ATROPHY_ALS
