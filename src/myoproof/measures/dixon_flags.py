@@ -15,7 +15,14 @@ Floats = npt.NDArray[np.float64]
 Floats32 = npt.NDArray[np.float32]
 
 WARNING = frozenset(
-    {"field_of_view_truncated", "muscle_cut_by_stack_end", "negative_values_excluded", "noise_floor"}
+    {
+        "field_of_view_truncated",
+        "low_confidence",
+        "muscle_cut_by_stack_end",
+        "negative_values_excluded",
+        "noise_floor",
+        "t1_weighting_unknown",
+    }
 )
 """Flags that make a row's quality ``warn``."""
 FAILURE = frozenset({"fat_water_swap_suspected"})

@@ -77,8 +77,9 @@ def read_out(parts: Sequence[MuscleSums], scan: Scan, params: Params) -> Reading
     Readings
         For a reading T: the centre is T with the border at its mean offset, of sums whose rim is filled from
         the core, less the noise floor. Each border's common offset gives the range of T while the offset runs
-        through its central ``level``; shares of the rim's and of the noise floor's correction, roughness of
-        the border and voxel noise give variances. Half-widths add in quadrature, lower and upper apart.
+        through its central ``level``; so do doubts that the whole scan shares; shares of the rim's
+        and of the noise floor's correction, roughness of the border and voxel noise give variances.
+        Half-widths add in quadrature, lower and upper apart.
     """
     drawn = np.sum([part.drawn for part in parts], axis=0)
     base = np.sum([part.sums.base for part in parts], axis=0)
@@ -100,6 +101,10 @@ def read_out(parts: Sequence[MuscleSums], scan: Scan, params: Params) -> Reading
         ways = _evaluate(middle - part.sums.moved[N_OFFSET // 2] + part.sums.moved, layout)
         down += (centre - np.fmin.reduce([*ways, centre])) ** 2
         up += (np.fmax.reduce([*ways, centre]) - centre) ** 2
+    for ends in zip(*(part.shifted for part in parts), strict=True):
+        ways = [_filled(_evaluate(np.sum(side, axis=0), layout), value) for side in zip(*ends, strict=True)]
+        down += (value - np.minimum.reduce([*ways, value])) ** 2
+        up += (np.maximum.reduce([*ways, value]) - value) ** 2
     spread = np.maximum(spread, 0.0)
     spread[REMAINING_MAXIMUM] += z**2 * _slice_doubt(centre, np.sqrt(spread) / z, layout)
     low, high = centre - floor - np.sqrt(down + spread), centre - floor + np.sqrt(up + spread)

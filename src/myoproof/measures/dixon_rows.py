@@ -1,7 +1,7 @@
 """The rows of a Dixon scan: readings, sensitivity to the border, absences, and the flags of each."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -44,12 +44,18 @@ class Warnings:
         Suspected swaps of fat and water.
     gap, sides : frozenset of str
         Flags of the scan: slices apart; how sides were found.
+    doubted : mapping of region number to slices
+        Where many voxels are of low confidence.
+    signal : frozenset of str
+        Flags of the scan that concern every measure of signal.
     """
 
     edges: SliceFlags
     swapped: Mapping[int, frozenset[int]]
     gap: frozenset[str]
     sides: frozenset[str]
+    doubted: Mapping[int, frozenset[int]] = field(default_factory=dict)
+    signal: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,12 +169,14 @@ def _flags(
             flags |= warnings.edges[number][level]
         if name not in SIZES and slices & warnings.swapped[number]:
             flags.add("fat_water_swap_suspected")
+        if name not in SIZES and slices & warnings.doubted.get(number, frozenset()):
+            flags.add("low_confidence")
     if at.startswith("slice:"):
         flags.discard("muscle_cut_by_stack_end")
     if name in SLICE_SUMS:
         flags |= warnings.gap
     if name not in SIZES:
-        flags |= _excluded(parts, slices)
+        flags |= warnings.signal | _excluded(parts, slices)
     if name in FRACTIONS and abs(readings.floor_shift[place]) > NOISE_FLOOR_SHIFT:
         flags.add("noise_floor")
     return frozenset(flags)

@@ -70,6 +70,9 @@ class MuscleSums:
         Sums over the region one in-plane voxel smaller and larger.
     negative, zero, not_finite : int
         Voxels of the region with negative, without and with undefined signal.
+    shifted : tuple of pairs of ndarray, shape (slice, field)
+        ``drawn`` at the lower and upper end of each doubt that all voxels and muscles of a scan share: such
+        doubts do not average out.
     """
 
     drawn: Floats
@@ -82,6 +85,7 @@ class MuscleSums:
     negative: int
     zero: int
     not_finite: int
+    shifted: tuple[tuple[Floats, Floats], ...] = ()
 
 
 def make_scan(volume: Volume, regions: Regions) -> Scan:
@@ -138,7 +142,7 @@ def muscle_sums(
     MuscleSums
         Over all slices of the stack, those without the muscle being 0.
     """
-    crop = _grown(box, scan, float(np.abs(offsets_mm).max(initial=0.0)))
+    crop = around(box, scan, float(np.abs(offsets_mm).max(initial=0.0)))
     mask = scan.index[crop] == number
     fat, water = scan.fat[crop].astype(np.float64), scan.water[crop].astype(np.float64)
     finite = np.isfinite(fat) & np.isfinite(water)
@@ -150,20 +154,20 @@ def muscle_sums(
     excess = _excess(fat, water, inside, scan)
     core = nearest_core(mask, valid, scan.spacing_mm, rim_mm)
     return MuscleSums(
-        drawn=_summed(mask, fields),
+        drawn=summed(mask, fields),
         sums=border_sums(mask, fields[:, *core], scan.spacing_mm, offsets_mm),
         noise=_noise(fat, water, inside, scan),
-        floor=_summed(mask, excess[:, *core]),
-        drawn_floor=_summed(mask, excess),
-        eroded=_summed(ndimage.binary_erosion(mask, CROSS), fields),
-        dilated=_summed(ndimage.binary_dilation(mask, CROSS), fields),
+        floor=summed(mask, excess[:, *core]),
+        drawn_floor=summed(mask, excess),
+        eroded=summed(ndimage.binary_erosion(mask, CROSS), fields),
+        dilated=summed(ndimage.binary_dilation(mask, CROSS), fields),
         negative=int((mask & negative).sum()),
         zero=int((mask & finite & ~negative & ~valid).sum()),
         not_finite=int((mask & ~finite).sum()),
     )
 
 
-def _grown(box: Sequence[slice], scan: Scan, reach_mm: float) -> tuple[slice, slice, slice]:
+def around(box: Sequence[slice], scan: Scan, reach_mm: float) -> tuple[slice, slice, slice]:
     """The in-plane box with room for the border to move, over all slices."""
     margins = [int(np.ceil(reach_mm / width)) + 2 for width in scan.spacing_mm]
     first, second = (
@@ -183,7 +187,8 @@ def _fields(fat: Floats, water: Floats, valid: Bools) -> Floats:
     return fields
 
 
-def _summed(mask: Bools, fields: Floats) -> Floats:
+def summed(mask: Bools, fields: Floats) -> Floats:
+    """Sums of fields (field, a, b, slice) over a mask, shape (slice, field)."""
     return np.asarray((fields * mask).sum(axis=(1, 2)).T, dtype=np.float64)
 
 
