@@ -1,0 +1,192 @@
+"""A muscle-BIDS study written: images and sidecars put in place whole, and never rewritten."""
+
+import json
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from myoproof.core.acquisition import Acquisition, Echoes, Volume
+from myoproof.core.provenance import digest_arrays
+from myoproof.errors import Finding, InvalidInput, NotWritable, refuse
+from myoproof.sources import bids_names, bids_nifti, bids_sidecar
+
+_Output = tuple[Path, str, Callable[[], Iterator[npt.NDArray[np.float32]]]]
+"""Place below the root without extension, unit, and a function giving the volumes."""
+
+
+def settled(acquisition: Acquisition, root: Path) -> tuple[Acquisition, bool]:
+    """Which run of its session an acquisition is in a study.
+
+    Parameters
+    ----------
+    acquisition : Acquisition
+        With subject and session; an empty run is chosen, another one kept.
+    root : Path
+        The study's raw folder.
+
+    Returns
+    -------
+    acquisition : Acquisition
+        With its run and digest.
+    known : bool
+        Whether the study holds this very scan already.
+    """
+    payload = acquisition.payload
+    if not acquisition.digest and isinstance(payload, Volume | Echoes):
+        arrays = payload.channels.values() if isinstance(payload, Volume) else [payload.values]
+        acquisition = replace(acquisition, digest=digest_arrays(*arrays))
+    number = 1
+    while True:
+        run = acquisition.run or ("" if number == 1 else f"{number:02d}")
+        candidate = replace(acquisition, run=run)
+        held = {_held_digest(Path(root) / place) for place, *_ in _outputs(candidate)}
+        if held == {acquisition.digest}:
+            return candidate, True
+        if held == {None} or (acquisition.run and None in held):
+            return candidate, False
+        if acquisition.run:
+            what = f"run {run} of {acquisition.subject} {acquisition.session} holds another scan"
+            raise NotWritable(what, where=str(root), mend="leave the run out to get the next one")
+        number += 1
+
+
+def write(acquisition: Acquisition, root: Path) -> list[Path]:
+    """Write an acquisition into a muscle-BIDS folder; what is there is never rewritten.
+
+    The images are written beside their place under hidden names, then renamed, sidecars last: a scan without
+    its sidecar was never finished. Complex echoes become magnitude and phase.
+
+    Parameters
+    ----------
+    acquisition : Acquisition
+        Payload Volume or Echoes; subject ``sub-001`` or ``001``. An empty run takes the next free one.
+    root : Path
+        The study's raw folder; made where absent.
+
+    Returns
+    -------
+    list of Path
+        The images; those already there where the study holds the very scan (same digest).
+
+    Raises
+    ------
+    InvalidInput
+        If the payload is no image, or subject or session are no BIDS labels.
+    NotWritable
+        If a file cannot be written, or a run given by name holds another scan.
+    """
+    root = Path(root)
+    refuse(_label_faults(acquisition))
+    acquisition, known = settled(acquisition, root)
+    outputs = _outputs(acquisition)
+    images = [root / f"{place}.nii.gz" for place, *_ in outputs]
+    if known:
+        return images
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+        hidden = Path(tempfile.mkdtemp(prefix=".writing-", dir=root))
+    except OSError as fault:
+        raise NotWritable(f"cannot be written ({fault.strerror})", where=str(root)) from fault
+    try:
+        _write_hidden(outputs, acquisition, hidden)
+        _publish(outputs, hidden, root)
+    except OSError as fault:
+        raise NotWritable(f"cannot be written ({fault.strerror or fault})", where=str(root)) from fault
+    finally:
+        shutil.rmtree(hidden, ignore_errors=True)
+    return images
+
+
+def _outputs(acquisition: Acquisition) -> list[_Output]:
+    payload = acquisition.payload
+    who = (acquisition.subject, acquisition.session, acquisition.run)
+    if isinstance(payload, Echoes):
+        suffix = "MESE" if acquisition.modality == "t2_mapping" else "MEGRE"
+        parts = (
+            [("", np.abs, ""), ("phase", np.angle, "rad")] if payload.is_complex else [("", np.asarray, "")]
+        )
+        return [
+            (bids_names.place(*who, suffix, part), unit, lambda make=make: _each_echo(payload, make))
+            for part, make, unit in parts
+        ]
+    if not isinstance(payload, Volume):
+        raise InvalidInput(f"a {type(payload).__name__} is no image")
+    return [
+        (
+            bids_names.place(*who, _suffix(name, acquisition.protocol)),
+            bids_names.UNITS.get(name, ""),
+            lambda name=name: iter([np.asarray(payload.channels[name], dtype=np.float32)]),
+        )
+        for name in payload.channels
+    ]
+
+
+def _each_echo(payload: Echoes, make: Any) -> Iterator[npt.NDArray[np.float32]]:
+    for number in range(payload.values.shape[3]):
+        yield np.asarray(make(payload.values[..., number]), dtype=np.float32)
+
+
+def _suffix(channel: str, protocol: str) -> str:
+    known: Mapping[str, str] = bids_names.DIXON | bids_names.MAPS
+    if channel == "image":
+        contrast = protocol.lower().removesuffix("w")
+        return bids_names.SINGLE.get(contrast, bids_names.SINGLE[""])
+    if channel not in known:
+        raise InvalidInput(f"the channel {channel!r} has no name in a muscle-BIDS study")
+    return known[channel]
+
+
+def _write_hidden(outputs: Sequence[_Output], acquisition: Acquisition, hidden: Path) -> None:
+    payload = acquisition.payload
+    assert isinstance(payload, Volume | Echoes)
+    times = payload.echo_times_s.tolist() if isinstance(payload, Echoes) else []
+    for place, unit, volumes in outputs:
+        said = bids_sidecar.content(
+            settings=acquisition.settings,
+            echo_times_s=times,
+            unit=unit,
+            day=acquisition.day,
+            digest=acquisition.digest,
+            device=acquisition.device,
+        )
+        bids_nifti.write(
+            volumes(), payload.affine, hidden / f"{place.name}.nii.gz", n_volumes=max(1, len(times))
+        )
+        (hidden / f"{place.name}.json").write_text(json.dumps(said, indent=2) + "\n", encoding="utf-8")
+
+
+def _publish(outputs: Sequence[_Output], hidden: Path, root: Path) -> None:
+    done: list[Path] = []
+    try:
+        for extension in (".nii.gz", ".json"):
+            for place, *_ in outputs:
+                target = root / f"{place}{extension}"
+                target.parent.mkdir(parents=True, exist_ok=True)
+                (hidden / f"{place.name}{extension}").replace(target)
+                done.append(target)
+    except BaseException:
+        for target in done:
+            target.unlink(missing_ok=True)
+        raise
+
+
+def _held_digest(place: Path) -> str | None:
+    sidecar = place.with_name(f"{place.name}.json")
+    return bids_sidecar.read(sidecar).digest if sidecar.is_file() else None
+
+
+def _label_faults(acquisition: Acquisition) -> list[Finding]:
+    said = {"subject": acquisition.subject, "session": acquisition.session, "run": acquisition.run}
+    findings = []
+    for name, text in said.items():
+        bare = text.removeprefix("sub-") if name == "subject" else text
+        if bids_names.label(text) != bare or (name == "subject" and not bare):
+            what = f"the {name} {text!r} is no BIDS label"
+            findings.append(Finding("error", name, what, mend="use letters and digits alone"))
+    return findings
