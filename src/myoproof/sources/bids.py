@@ -91,7 +91,7 @@ def scans(root: Path) -> list[ScanFiles]:
             continue
         kind, role = _kind_and_role(name)
         protocol = CONTRASTS.get(name.suffix, "") if kind == "muscle_mri" and role == "image" else ""
-        apart = name.suffix if kind == "muscle_mri" else ""
+        apart = "" if kind in {"dixon", "multiecho"} else name.suffix
         key = (name.entities["sub"], name.entities.get("ses", ""), kind, name.run, protocol, apart)
         groups.setdefault(key, {}).setdefault(role, []).append(path)
     return [_scan(key, roles) for key, roles in sorted(groups.items())]
@@ -119,7 +119,8 @@ def read(scan: ScanFiles, *, tell: Tell = unheard) -> Acquisition:
     InvalidInput
         All faults together: missing sidecar or echo, differing grids, phase in no known unit.
     """
-    payload = _echoes(scan, tell) if scan.kind in bids_names.KINDS.values() else _volume(scan, tell)
+    raw = set(scan.files) <= set(bids_names.PARTS.values())
+    payload = _echoes(scan, tell) if raw else _volume(scan, tell)
     return Acquisition(
         subject=scan.subject,
         session=scan.session,
@@ -164,13 +165,9 @@ def read_echoes(
     InvalidInput
         If the folder holds several multi-echo scans, which are listed; else all faults of the scan together.
     """
-    given = {
-        "echo_times_s": echo_times_s,
-        "settings": settings,
-        "who": who,
-        "modality": modality,
-        "tell": tell,
-    }
+    plain = partial(
+        read_plain, echo_times_s=echo_times_s, settings=settings, who=who, modality=modality, tell=tell
+    )
     if len(paths) != 1 or not Path(paths[0]).is_dir():
         return plain(*paths)
     folder = Path(paths[0])
@@ -199,6 +196,8 @@ def _kind_and_role(name: bids_names.Name) -> tuple[str, str]:
     if name.suffix in bids_names.KINDS:
         return bids_names.KINDS[name.suffix], name.part
     channel = CHANNELS.get(name.suffix, "image")
+    if channel == "t2_ms":
+        return "t2_mapping", channel
     return ("dixon" if channel in bids_names.DIXON else "muscle_mri"), channel
 
 

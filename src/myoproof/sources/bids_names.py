@@ -30,7 +30,7 @@ DIXON = {
 SINGLE = {"t1": "T1w", "t2": "T2w", "pd": "PDw", "stir": "STIR", "": "MRI"}
 """Contrast of a single image -> suffix."""
 
-MAPS = {"b1": "B1", "t2_map": "T2", "t1_map": "T1"}
+MAPS = {"b1": "B1", "t2_ms": "T2", "t1_ms": "T1"}
 """Channel of a stand-alone map -> suffix."""
 
 UNITS = {
@@ -41,8 +41,8 @@ UNITS = {
     "confidence": "1",
     "b1": "1",
     "phase": "rad",
-    "t2_map": "ms",
-    "t1_map": "ms",
+    "t2_ms": "ms",
+    "t1_ms": "ms",
 }
 """Unit of what is no arbitrary signal."""
 

@@ -21,10 +21,13 @@ SETTINGS: dict[str, tuple[str, float]] = {
     "imaging_frequency_hz": ("ImagingFrequency", 1e6),
     "pixel_bandwidth_hz": ("PixelBandwidth", 1.0),
     "slice_thickness_mm": ("SliceThickness", 1.0),
+    "inversion_time_s": ("InversionTime", 1.0),
+    "n_averages": ("NumberOfAverages", 1.0),
+    "echo_train_length": ("EchoTrainLength", 1.0),
 }
 """Setting -> (key of the sidecar, its unit in ours). ImagingFrequency is in MHz, as in BIDS."""
 
-TIMES = {"RepetitionTime", "EchoSpacing"}
+TIMES = {"RepetitionTime", "EchoSpacing", "InversionTime"}
 VENDORS = {"siemens": "Siemens", "philips": "Philips", "ge": "GE", "canon": "Canon", "toshiba": "Toshiba"}
 VENDORS |= {"united": "United Imaging", "uih": "United Imaging", "hitachi": "Hitachi", "bruker": "Bruker"}
 LONGEST_ECHO_S = 1.0
