@@ -3,12 +3,14 @@
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy import stats
 
 from myoproof.core.table import validate
 from myoproof.phantoms import dixon_constants as const
 from myoproof.phantoms.dixon import Phantom, ThighParams, bilateral, demo_scans, rescans, thigh
+from myoproof.phantoms.dixon_visit import Visit
 from myoproof.phantoms.rater import RaterParams, dice
 
 SMALL = ThighParams(n_slices=3, gap_mm=40.0, voxel_mm=2.0, matrix=(108, 98))
@@ -134,3 +136,20 @@ def test_demo_scans_are_bilateral_and_named() -> None:
         for scan in scans
     ]
     assert fractions[0] < 0.1 < fractions[1]
+
+
+def test_a_second_visit_is_the_same_person():
+    params = replace(SMALL, n_slices=3, gap_mm=10.0)
+    first, again, later = (
+        thigh(rng=np.random.default_rng(4), params=replace(params, visit=visit))
+        for visit in (Visit(), Visit(number=1), Visit(1, (0.97,) * 11, (0.3,) * 11))
+    )
+    pd.testing.assert_frame_equal(first.truth, again.truth)
+    assert not np.array_equal(
+        first.acquisition.payload.channels["fat"], again.acquisition.payload.channels["fat"]
+    )
+    both = first.truth.merge(later.truth, on=["site", "side", "at", "measure"])
+    both = both[both["at"] == ""]
+    volume, fat = (both[both["measure"] == name] for name in ("volume", "fat_fraction"))
+    assert (volume["value_y"] / volume["value_x"]).between(0.9, 0.995).all()
+    assert (fat["value_y"] - fat["value_x"] > 0).all()

@@ -1,7 +1,9 @@
 """Simulated thigh Dixon MRI: parametric anatomy, fat patterns, partial volume, coil and Rician noise."""
 
 from collections.abc import Sequence
+from copy import deepcopy
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any, Literal
 
 import numpy as np
@@ -12,6 +14,7 @@ from myoproof.core.segmentation import Segmentation
 from myoproof.core.table import Table
 from myoproof.phantoms import dixon_constants as const
 from myoproof.phantoms.dixon_anatomy import Anatomy, Grid, build, cropped, leg_window
+from myoproof.phantoms.dixon_outlines import mean_last, outlines
 from myoproof.phantoms.dixon_tissue import (
     FatPattern,
     FineSlice,
@@ -22,6 +25,7 @@ from myoproof.phantoms.dixon_tissue import (
     texture_fields,
 )
 from myoproof.phantoms.dixon_truth import Sums, both_sides, sum_slice, sum_slices, truth_rows
+from myoproof.phantoms.dixon_visit import Visit
 from myoproof.phantoms.rater import RaterParams, draw, follow
 from myoproof.phantoms.smooth import smooth_field
 
@@ -57,6 +61,8 @@ class ThighParams:
         Round to whole scanner units, as stored images are.
     rater : RaterParams
         Who draws the mask.
+    visit : Visit
+        What has changed since the person's first scan.
     subject, session, run : str
         Key of the acquisition.
     """
@@ -72,6 +78,7 @@ class ThighParams:
     stack_centre: float = 0.5
     quantised: bool = True
     rater: RaterParams = field(default_factory=RaterParams)
+    visit: Visit = field(default_factory=Visit)
     subject: str = "phantom"
     session: str = "m00"
     run: str = "1"
@@ -230,13 +237,16 @@ def _leg(params: ThighParams, rng: np.random.Generator) -> _Leg:
     fractions = fat_fractions(params.pattern, rng=fat_rng)
     pattern = sample_pattern(fractions, rng=fat_rng)
     radius = radius_factor(params.pattern, fractions, fat_rng)
-    whole_grid = grid_of(params)
-    whole = build(whole_grid, radius, stack_centre=params.stack_centre, rng=anatomy_rng)
-    window = leg_window(whole)
+    first_grid, visit = grid_of(params), params.visit
+    whole_grid, leg_rng = visit.grid(first_grid), deepcopy(anatomy_rng)
+    draw_leg = partial(build, stack_centre=params.stack_centre, anchor=first_grid)
+    whole = draw_leg(whole_grid, visit.radius(radius), rng=anatomy_rng, turn_rad=visit.turn_rad)
+    first = draw_leg(first_grid, radius, rng=leg_rng) if visit.number else whole
+    window, anchor = leg_window(whole), cropped(first, first_grid, leg_window(first))[1]
     anatomy, grid = cropped(whole, whole_grid, window)
-    fat, water, sums = _image(
-        anatomy, grid, pattern, texture_fields(grid, rng=fat_rng), _coil(grid, coil_rng)
-    )
+    pattern = replace(pattern, logit=pattern.logit + np.asarray(visit.logit_shift or 0.0))
+    fields = texture_fields(grid, rng=fat_rng, anchor=anchor)
+    fat, water, sums = _image(anatomy, grid, pattern, fields, _coil(grid, visit.own(coil_rng)))
     outline, neighbour = outlines(anatomy, params.voxel_mm)
     drawn = draw(outline, neighbour, (grid.x_mm, grid.y_mm), params.rater, rng=rater_rng)
 
@@ -245,7 +255,9 @@ def _leg(params: ThighParams, rng: np.random.Generator) -> _Leg:
         full[window] = part
         return full[::-1] if params.side == "left" else full  # the outside of a left leg points to -x
 
-    return _Leg(placed(fat), placed(water), placed(drawn), placed(follow(outline)), sums, noise_rng)
+    return _Leg(
+        placed(fat), placed(water), placed(drawn), placed(follow(outline)), sums, visit.own(noise_rng)
+    )
 
 
 def grid_of(params: ThighParams) -> Grid:
@@ -295,7 +307,7 @@ def _image(
 
 def _acquire(fine: Images) -> Images:
     """Mean over the fine voxels and sub-slices of each acquired voxel."""
-    flat = _mean_last(fine)
+    flat = mean_last(fine)
     rows = np.add.reduce([flat[i :: const.FINE] for i in range(const.FINE)])
     blocks = np.add.reduce([rows[:, i :: const.FINE] for i in range(const.FINE)])
     return np.asarray(blocks / np.float32(const.FINE**2))
@@ -306,54 +318,6 @@ def _magnitude(image: Images, sigma: float, quantised: bool, rng: np.random.Gene
     noise = rng.standard_normal((2, *image.shape), dtype=np.float32) * np.float32(sigma)
     noisy = np.hypot(image + noise[0], noise[1])
     return np.asarray(np.rint(noisy) if quantised else noisy, dtype=np.float32)
-
-
-def outlines(anatomy: Anatomy, voxel_mm: float) -> tuple[Images, Images]:
-    """Signed distance to each muscle's true outline on the acquired grid, and how far the next muscle is.
-
-    Returns
-    -------
-    outline_mm : ndarray, shape (11, x, y, slices), float32
-        Negative inside; first order: the level function over its in-plane gradient.
-    neighbour_mm : ndarray, same shape, float32
-        From the outline to the next muscle across it; 0 where they touch.
-    """
-    distance = anatomy.distance_mm
-    two = _two_nearest(distance)
-    plain = [
-        _mean_last(own) for own in distance[: len(const.MUSCLES) + 1]
-    ]  # bone and vessels are seen plainly
-    near = _two_nearest(np.stack(plain))
-    shape = (len(const.MUSCLES), *distance.shape[1:4])
-    outline = np.empty(shape, dtype=np.float32)
-    neighbour = np.empty(shape, dtype=np.float32)
-    gap = np.float32(const.CONTACT_GAP_MM)
-    for muscle in range(shape[0]):
-        own = distance[muscle]
-        other = np.where(own <= two[0], two[1], two[0])
-        level = _mean_last(np.maximum(own, (own - other + gap) / 2))
-        slope = np.hypot(*np.gradient(level, voxel_mm, axis=(0, 1)))
-        outline[muscle] = level / np.clip(slope, 0.5, 1.5)
-        next_muscle = np.where(plain[muscle] <= near[0], near[1], near[0])
-        neighbour[muscle] = np.maximum(plain[muscle] + next_muscle, 0)
-    return outline, neighbour
-
-
-def _two_nearest(distance: Images) -> tuple[Images, Images]:
-    nearest = np.minimum(distance[0], distance[1])
-    second = np.maximum(distance[0], distance[1])
-    for own in distance[2:]:
-        second = np.minimum(second, np.maximum(nearest, own))
-        nearest = np.minimum(nearest, own)
-    return nearest, second
-
-
-def _mean_last(values: Images) -> Images:
-    """Mean over the sub-slices (a sum of views: a reduction over a short last axis is slow)."""
-    total = values[..., 0] + values[..., 1]
-    for sub in range(2, values.shape[-1]):
-        total = total + values[..., sub]
-    return np.asarray(total / np.float32(values.shape[-1]))
 
 
 def _phantom(

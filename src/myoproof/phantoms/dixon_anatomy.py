@@ -44,6 +44,11 @@ class Grid:
         slices, sub_slices = self.z_mm.shape
         return len(self.x_mm), len(self.y_mm), slices, sub_slices
 
+    @property
+    def axes_mm(self) -> tuple[Floats, Floats, Floats]:
+        """Positions in x, in y and of all sub-slices."""
+        return self.x_mm, self.y_mm, self.z_mm.ravel()
+
 
 @dataclass(frozen=True, slots=True)
 class Anatomy:
@@ -98,7 +103,15 @@ def drawn_shapes() -> tuple[Floats, float, dict[str, Floats]]:
     return np.asarray(drawn["levels"], dtype=np.float64), float(drawn["length_mm"]), chains
 
 
-def build(grid: Grid, radius_factor: Floats, *, stack_centre: float, rng: np.random.Generator) -> Anatomy:
+def build(
+    grid: Grid,
+    radius_factor: Floats,
+    *,
+    stack_centre: float,
+    rng: np.random.Generator,
+    anchor: Grid | None = None,
+    turn_rad: float = 0.0,
+) -> Anatomy:
     """Draw one person's thigh.
 
     Parameters
@@ -111,6 +124,10 @@ def build(grid: Grid, radius_factor: Floats, *, stack_centre: float, rng: np.ran
         Height of the middle of the stack as a share of the thigh's length.
     rng : numpy.random.Generator
         Source of randomness.
+    anchor : Grid, optional
+        The grid of the person's first visit: the same seed then draws the same person.
+    turn_rad : float
+        In-plane turn of the leg.
 
     Returns
     -------
@@ -121,8 +138,8 @@ def build(grid: Grid, radius_factor: Floats, *, stack_centre: float, rng: np.ran
     size = const.SIZE_MEDIAN * np.exp(const.SIZE_SD * rng.standard_normal())
     height = stack_centre + grid.z_mm / (length_mm * size)
     inside = np.clip(height, 0.0, 1.0)
-    place = _placement(size, rng)
-    warp = _warp(grid, rng)
+    place = _turn(turn_rad) @ _placement(size, rng)
+    warp = _warp(grid, anchor or grid, rng)
     distance = np.full((len(const.STRUCTURES), *grid.shape), FAR_MM, dtype=np.float32)
     for number, name in enumerate(const.STRUCTURES):
         nodes = PchipInterpolator(levels, chains[name], axis=0)(inside)
@@ -138,9 +155,12 @@ def build(grid: Grid, radius_factor: Floats, *, stack_centre: float, rng: np.ran
 def _placement(size: float, rng: np.random.Generator) -> Floats:
     """The 2 x 2 matrix from drawn to personal positions."""
     aspect = np.exp(const.ASPECT_SD * rng.standard_normal())
-    angle = const.ROTATION_SD_RAD * rng.standard_normal()
-    turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+    turn = _turn(const.ROTATION_SD_RAD * rng.standard_normal())
     return np.asarray(size * turn @ np.diag([aspect, 1.0 / aspect]), dtype=np.float64)
+
+
+def _turn(angle: float) -> Floats:
+    return np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
 
 
 def _vary(nodes: Floats, place: Floats, size: float, *, moves: bool, rng: np.random.Generator) -> Floats:
@@ -151,9 +171,13 @@ def _vary(nodes: Floats, place: Floats, size: float, *, moves: bool, rng: np.ran
     return np.concatenate([nodes[..., :2] @ place.T + shift, radius], axis=-1)
 
 
-def _warp(grid: Grid, rng: np.random.Generator) -> tuple[Images, Images]:
-    axes = [grid.x_mm, grid.y_mm, grid.z_mm.ravel()]
-    first, second = (smooth_field(axes, const.WARP_LENGTH_MM, rng=rng).reshape(grid.shape) for _ in range(2))
+def _warp(grid: Grid, anchor: Grid, rng: np.random.Generator) -> tuple[Images, Images]:
+    first, second = (
+        smooth_field(grid.axes_mm, const.WARP_LENGTH_MM, rng=rng, anchor_mm=anchor.axes_mm).reshape(
+            grid.shape
+        )
+        for _ in range(2)
+    )
     scale = np.float32(const.WARP_SD_MM)
     return first * scale, second * scale
 

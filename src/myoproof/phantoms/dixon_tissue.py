@@ -73,11 +73,13 @@ def sample_pattern(fractions: Floats, *, rng: np.random.Generator) -> FatPattern
     )
 
 
-def texture_fields(grid: Grid, *, rng: np.random.Generator) -> tuple[Images, Images]:
+def texture_fields(
+    grid: Grid, *, rng: np.random.Generator, anchor: Grid | None = None
+) -> tuple[Images, Images]:
     """Two smooth fields (x, y, slices, sub-slices) that textures are made of: coarse and finer patches."""
-    axes = [grid.x_mm, grid.y_mm, grid.z_mm.ravel()]
-    coarse = smooth_field(axes, (12.0, 12.0, 60.0), rng=rng).reshape(grid.shape)
-    finer = smooth_field(axes, (6.0, 6.0, 40.0), rng=rng).reshape(grid.shape)
+    fixed = (anchor or grid).axes_mm
+    coarse = smooth_field(grid.axes_mm, (12.0, 12.0, 60.0), rng=rng, anchor_mm=fixed).reshape(grid.shape)
+    finer = smooth_field(grid.axes_mm, (6.0, 6.0, 40.0), rng=rng, anchor_mm=fixed).reshape(grid.shape)
     return coarse, finer
 
 

@@ -8,8 +8,9 @@ import numpy.typing as npt
 
 from myoproof.phantoms import dixon_constants as anatomy_const
 from myoproof.phantoms import multiecho_constants as const
-from myoproof.phantoms.dixon import ThighParams, grid_of, outlines, radius_factor
+from myoproof.phantoms.dixon import ThighParams, grid_of, radius_factor
 from myoproof.phantoms.dixon_anatomy import Anatomy, Grid, build, cropped, leg_window
+from myoproof.phantoms.dixon_outlines import outlines
 from myoproof.phantoms.dixon_tissue import (
     BETWEEN,
     EPIMYSIUM,
