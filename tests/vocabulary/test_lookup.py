@@ -6,7 +6,7 @@ from importlib.resources import files
 import pytest
 
 from myoproof.errors import UnknownName
-from myoproof.vocabulary.lookup import KEYS, label, words, worsening_sign
+from myoproof.vocabulary.lookup import KEYS, MORE, label, words, worsening_sign
 
 
 @pytest.mark.parametrize("vocabulary", list(KEYS))
@@ -21,8 +21,18 @@ def test_keys_are_unique_and_labels_filled(vocabulary: str) -> None:
 def test_every_measure_has_a_unit_and_a_direction() -> None:
     for name, row in words("measures").items():
         assert row["unit"], name
-        assert row["worse"] in {"higher", "lower"}, name
+        assert row["worse"] in ({""} if row["code"].startswith("IBSI ") else {"higher", "lower"}), name
         assert worsening_sign(name) in {1, -1}
+
+
+def test_no_word_is_in_two_files() -> None:
+    for vocabulary, others in MORE.items():
+        lines = [
+            line
+            for stem in (vocabulary, *others)
+            for line in (files("myoproof.vocabulary") / f"{stem}.csv").read_text().splitlines()[1:]
+        ]
+        assert len(words(vocabulary)) == len(lines)
 
 
 def test_muscle_abbreviations_are_unique() -> None:

@@ -33,23 +33,44 @@ WHOLE: Mapping[str, tuple[Dimension, bool]] = {"2d": (2, True), "2_5d": (2, Fals
 MOST_COARSE = 1e6
 """Coarseness of a region without tone differences (IBSI reference manual, 3.10.1)."""
 BY_SIZE = (
-    "small_emphasis",
-    "large_emphasis",
-    "low_level_emphasis",
-    "high_level_emphasis",
-    "small_low_level_emphasis",
-    "small_high_level_emphasis",
-    "large_low_level_emphasis",
-    "large_high_level_emphasis",
-    "level_non_uniformity",
-    "level_non_uniformity_normalised",
-    "size_non_uniformity",
-    "size_non_uniformity_normalised",
-    "percentage",
-    "level_variance",
-    "size_variance",
-    "entropy",
+    "{small}_emphasis",
+    "{large}_emphasis",
+    "low_grey_level_{item}_emphasis",
+    "high_grey_level_{item}_emphasis",
+    "{small_one}_low_grey_level_emphasis",
+    "{small_one}_high_grey_level_emphasis",
+    "{large_one}_low_grey_level_emphasis",
+    "{large_one}_high_grey_level_emphasis",
+    "grey_level_non_uniformity",
+    "normalised_grey_level_non_uniformity",
+    "{size}_non_uniformity",
+    "normalised_{size}_non_uniformity",
+    "{share}_percentage",
+    "grey_level_variance",
+    "{size}_variance",
+    "{doubt}_entropy",
 )
+"""What the features of run, zone and dependence matrices are called, each family with words of its own."""
+WORDS: Mapping[str, Mapping[str, str]] = {
+    "glrlm": {
+        "small": "short_runs", "large": "long_runs", "small_one": "short_run", "large_one": "long_run",
+        "item": "run", "size": "run_length", "share": "run", "doubt": "run",
+    },
+    "glszm": {
+        "small": "small_zone", "large": "large_zone", "small_one": "small_zone", "large_one": "large_zone",
+        "item": "zone", "size": "zone_size", "share": "zone", "doubt": "zone_size",
+    },
+    "gldzm": {
+        "small": "small_distance", "large": "large_distance", "small_one": "small_distance",
+        "large_one": "large_distance", "item": "zone", "size": "zone_distance", "share": "zone",
+        "doubt": "zone_distance",
+    },
+    "ngldm": {
+        "small": "low_dependence", "large": "high_dependence", "small_one": "low_dependence",
+        "large_one": "high_dependence", "item": "count", "size": "dependence_count",
+        "share": "dependence_count", "doubt": "dependence_count",
+    },
+}  # fmt: skip
 
 
 def cooccurrence_features(levels: Levels, n_levels: int, aggregation: str) -> dict[str, float]:
@@ -91,9 +112,7 @@ def run_features(levels: Levels, n_levels: int, aggregation: str) -> dict[str, f
     ways = 1 if per_direction else (4 if dimension == 2 else 13)
     voxels = np.repeat(_voxels(levels, per_slice) * ways, counts.shape[1])
     counts = counts.reshape(-1, *counts.shape[2:])
-    found = _by_size(counts, np.arange(1.0, counts.shape[2] + 1), voxels)
-    names = {"size": "length"}
-    return _mean(found, "glrlm", names)
+    return _mean(_by_size(counts, np.arange(1.0, counts.shape[2] + 1), voxels, "glrlm"), "glrlm")
 
 
 def zone_features(levels: Levels, outline: Bools, n_levels: int, aggregation: str) -> dict[str, float]:
@@ -119,13 +138,12 @@ def zone_features(levels: Levels, outline: Bools, n_levels: int, aggregation: st
     voxels = _voxels(levels, per_slice)
     group = found[:, 0] if per_slice else np.zeros(len(found), dtype=np.int64)
     out = {}
-    for family, column, size in (("glszm", 2, "size"), ("gldzm", 3, "distance")):
+    for family, column in (("glszm", 2), ("gldzm", 3)):
         sizes, place = np.unique(found[:, column], return_inverse=True)
         shape = (voxels.size, n_levels, sizes.size)
         flat = np.ravel_multi_index((group, found[:, 1] - 1, place), shape)
         counts = np.bincount(flat, minlength=int(np.prod(shape))).reshape(shape).astype(np.float64)
-        features = _by_size(counts, sizes.astype(np.float64), voxels)
-        out |= _mean(features, family, {"size": size})
+        out |= _mean(_by_size(counts, sizes.astype(np.float64), voxels, family), family)
     return out
 
 
@@ -155,11 +173,11 @@ def dependence_features(
     dimension, per_slice = WHOLE[aggregation]
     counts = dependences(levels, n_levels, dimension, per_slice=per_slice, coarseness=coarseness)
     sizes = np.arange(1.0, counts.shape[2] + 1)
-    found = _by_size(counts, sizes, _voxels(levels, per_slice))
+    found = _by_size(counts, sizes, _voxels(levels, per_slice), "ngldm")
     total = counts.sum(axis=(1, 2))
     kept = counts[total > 0] / total[total > 0, None, None]
-    found["energy"] = (kept**2).sum(axis=(1, 2))
-    return _mean(found, "ngldm", {"size": "count"})
+    found["dependence_count_energy"] = (kept**2).sum(axis=(1, 2))
+    return _mean(found, "ngldm")
 
 
 def _voxels(levels: Levels, per_slice: bool) -> Floats:
@@ -167,16 +185,15 @@ def _voxels(levels: Levels, per_slice: bool) -> Floats:
     return inside if per_slice else inside.sum(keepdims=True)
 
 
-def _mean(found: Mapping[str, Floats], family: str, names: Mapping[str, str] | None = None) -> dict[str, float]:
+def _mean(found: Mapping[str, Floats], family: str) -> dict[str, float]:
     """Mean over matrices, under the words of a family."""
-    out = {}
-    for name, values in found.items():
-        words = [(names or {}).get(part, part) for part in name.split("_")]
-        out["_".join([family, *words])] = float(values.mean()) if values.size else float("nan")
-    return out
+    return {
+        f"{family}_{name}": float(values.mean()) if values.size else float("nan")
+        for name, values in found.items()
+    }
 
 
-def _by_size(counts: Floats, sizes: Floats, voxels: Floats) -> dict[str, Floats]:
+def _by_size(counts: Floats, sizes: Floats, voxels: Floats, family: str) -> dict[str, Floats]:
     """The sixteen features that run, zone and dependence matrices share; one value a matrix that holds anything.
 
     Parameters
@@ -187,6 +204,8 @@ def _by_size(counts: Floats, sizes: Floats, voxels: Floats) -> dict[str, Floats]
         What the last axis stands for.
     voxels : ndarray, shape (matrix,)
         How many occurrences there could be.
+    family : str
+        A key of :data:`WORDS`.
     """
     total = counts.sum(axis=(1, 2))
     counts, voxels, total = counts[total > 0], voxels[total > 0], total[total > 0]
@@ -217,7 +236,8 @@ def _by_size(counts: Floats, sizes: Floats, voxels: Floats) -> dict[str, Floats]
         (size * (sizes - mean_size[:, None]) ** 2).sum(axis=1),
         -(p * logs).sum(axis=(1, 2)) + 0.0,
     )
-    return dict(zip(BY_SIZE, values, strict=True))
+    names = [name.format(**WORDS[family]) for name in BY_SIZE]
+    return dict(zip(names, values, strict=True))
 
 
 def _tones(matrix: Floats) -> dict[str, float]:
@@ -270,9 +290,9 @@ def _pairs(counts: Floats) -> dict[str, Floats]:
         "contrast": apart @ k**2,
         "dissimilarity": mean_apart,
         "inverse_difference": apart @ (1 / (1 + k)),
-        "inverse_difference_normalised": apart @ (1 / (1 + k / n)),
+        "normalised_inverse_difference": apart @ (1 / (1 + k / n)),
         "inverse_difference_moment": apart @ (1 / (1 + k**2)),
-        "inverse_difference_moment_normalised": apart @ (1 / (1 + (k / n) ** 2)),
+        "normalised_inverse_difference_moment": apart @ (1 / (1 + (k / n) ** 2)),
         "inverse_variance": apart[:, 1:] @ (k[1:] ** -2.0),
         "correlation": np.where(variance > 0, covariance / np.where(variance > 0, variance, 1.0), 1.0),
         "autocorrelation": product,

@@ -18,6 +18,8 @@ KEYS = {
     "absent": "reason",
 }
 """Vocabulary file -> its key column."""
+MORE = {"measures": ("radiomics",)}
+"""Vocabulary -> further files of the same columns, which would bury the first one's words."""
 
 
 @cache
@@ -43,9 +45,12 @@ def words(vocabulary: str) -> Mapping[str, Mapping[str, str]]:
     """
     if vocabulary not in KEYS:
         raise UnknownName(f"no vocabulary {vocabulary!r}", mend=f"known: {', '.join(KEYS)}")
-    text = (files("myoproof.vocabulary") / f"{vocabulary}.csv").read_text(encoding="utf-8")
-    rows = csv.DictReader(text.splitlines())
-    return MappingProxyType({row[KEYS[vocabulary]]: MappingProxyType(row) for row in rows})
+    found: dict[str, Mapping[str, str]] = {}
+    for stem in (vocabulary, *MORE.get(vocabulary, ())):
+        text = (files("myoproof.vocabulary") / f"{stem}.csv").read_text(encoding="utf-8")
+        rows = csv.DictReader(text.splitlines())
+        found |= {row[KEYS[vocabulary]]: MappingProxyType(row) for row in rows}
+    return MappingProxyType(found)
 
 
 def word(vocabulary: str, name: str) -> Mapping[str, str]:
@@ -87,14 +92,14 @@ def unit(measure: str) -> str:
 
 
 def worsening_sign(measure: str) -> int:
-    """+1 where a higher value is worse, -1 where a lower one is.
+    """+1 where a higher value is worse, -1 where a lower one is; +1 where nobody knows (radiomics).
 
     Examples
     --------
     >>> worsening_sign("fat_fraction"), worsening_sign("volume")
     (1, -1)
     """
-    return 1 if word("measures", measure)["worse"] == "higher" else -1
+    return -1 if word("measures", measure)["worse"] == "lower" else 1
 
 
 def label(vocabulary: str, name: str) -> str:
