@@ -144,7 +144,8 @@ def test_a_second_visit_is_the_same_person():
         thigh(rng=np.random.default_rng(4), params=replace(params, visit=visit))
         for visit in (Visit(), Visit(number=1), Visit(1, (0.97,) * 11, (0.3,) * 11))
     )
-    pd.testing.assert_frame_equal(first.truth, again.truth)
+    plain = [scan.truth[scan.truth["measure"] != "fat_fraction_signal"] for scan in (first, again)]
+    pd.testing.assert_frame_equal(*plain)  # the signal-weighted one sees another receive field
     assert not np.array_equal(
         first.acquisition.payload.channels["fat"], again.acquisition.payload.channels["fat"]
     )
