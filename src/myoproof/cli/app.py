@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from myoproof import __version__
-from myoproof.cli import measure, read, segment, study, tables
+from myoproof.cli import measure, read, run, segment, study, tables
 from myoproof.cli.printing import error_console, escape
 
 INTERRUPTED = 130
@@ -28,7 +28,7 @@ app = typer.Typer(
         "Research use only; not a medical device."
     ),
 )
-GROUPS = {"read": read, "segment": segment, "measure": measure, "study": study}
+GROUPS = {"read": read, "segment": segment, "measure": measure, "study": study, "run": run}
 for _name, _group in GROUPS.items():
     app.add_typer(_group.commands, name=_name)
 for _command in (tables.demo, tables.validate, tables.deliver, tables.query):

@@ -222,6 +222,15 @@ class Ledger:
         query = "SELECT name, digest, size FROM outputs WHERE task = ? ORDER BY name"
         return [Output(*row) for row in self._rows.execute(query, (task_id,))]
 
+    def ids(self) -> set[str]:
+        """Ids of all tasks that were ever entered."""
+        return {str(task) for (task,) in self._rows.execute("SELECT id FROM tasks")}
+
+    def shown(self) -> set[Path]:
+        """Where copies of published files were put at any time."""
+        names = self._rows.execute("SELECT DISTINCT name FROM shown")
+        return {(self.folder / name).absolute() for (name,) in names}
+
     def path(self, task_id: str, name: str) -> Path:
         """Where the store keeps a task's output."""
         found = {output.name: output for output in self.outputs(task_id)}
@@ -246,7 +255,7 @@ class Ledger:
                 current.add(output.name)
                 moved = ledger_files.show(self.folder, self.objects, output, known[output.name])
                 aside += [moved] if moved else []
-        ids = {str(task) for (task,) in self._rows.execute("SELECT id FROM tasks")}
+        ids = self.ids()
         for name in sorted(set(known) - current):
             if not any(task in name for task in ids):
                 ledger_files.hide(self.folder, name, known[name])
