@@ -25,6 +25,7 @@ REGISTRY: dict[str, dict[str, str]] = {
     },
     "measures": {
         "dixon": "myoproof.measures.dixon:measure",
+        "radiomics": "myoproof.measures.radiomics:measure",
     },
     "studies": {
         "phenotypes": "myoproof.studies.phenotypes:run",

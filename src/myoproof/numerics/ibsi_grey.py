@@ -108,7 +108,12 @@ def resegment(
 
 
 def discretise(
-    values: Floats, mask: Bools, *, how: Literal["number", "width"], amount: float, lowest: float | None = None
+    values: Floats,
+    mask: Bools,
+    *,
+    how: Literal["number", "width"],
+    amount: float,
+    lowest: float | None = None,
 ) -> Levels:
     """Whole grey levels of a region, counted from 1; 0 outside.
 

@@ -15,7 +15,7 @@ Dimension = Literal[2, 3]
 
 
 def directions(dimension: Dimension) -> Ints:
-    """Half of the neighbours at Chebyshev distance 1: 4 in a slice, 13 in space; slices lie along the last axis.
+    """Half of the neighbours at Chebyshev distance 1: 4 in a slice, 13 in space; slices come last.
 
     Examples
     --------

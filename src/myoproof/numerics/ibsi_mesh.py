@@ -32,7 +32,7 @@ def surface(mask: Bools, spacing_mm: Floats) -> Floats:
     -----
     On each face of a cube of eight voxels, every crossing into the region is joined with the next crossing
     out of it, so that voxels that touch in a corner alone are kept apart. The joined crossings make rings;
-    each is filled such that the surface holds most, which is the same under a turn or reflection of the image.
+    each is filled such that the surface holds most, which no turn or reflection of the image changes.
 
     References
     ----------
@@ -115,9 +115,7 @@ def _segments(face: tuple[Corner, ...], inside: set[Corner]) -> dict[Corner, Cor
     turns = [(face[k - 1], face[k]) for k in range(4)]
     crossings = [(one, two) for one, two in turns if (one in inside) != (two in inside)]
     points = [(a[0] + b[0], a[1] + b[1], a[2] + b[2]) for a, b in crossings]
-    return {
-        points[k]: points[(k + 1) % len(points)] for k, (_, two) in enumerate(crossings) if two in inside
-    }
+    return {points[k]: points[(k + 1) % len(points)] for k, (_, two) in enumerate(crossings) if two in inside}
 
 
 def _filled(ring: Floats) -> list[Floats]:

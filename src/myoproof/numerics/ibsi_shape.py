@@ -197,8 +197,7 @@ def _summed_over_distance(images: Floats, spacing_mm: Floats) -> Floats:
     shape = images.shape[1:]
     size = [fft.next_fast_len(2 * n - 1, real=True) for n in shape]
     away = [
-        step * np.minimum(np.arange(n), n - np.arange(n))
-        for n, step in zip(size, spacing_mm, strict=True)
+        step * np.minimum(np.arange(n), n - np.arange(n)) for n, step in zip(size, spacing_mm, strict=True)
     ]
     distance = np.sqrt(
         away[0][:, None, None] ** 2 + away[1][None, :, None] ** 2 + away[2][None, None, :] ** 2

@@ -137,7 +137,7 @@ def zone_features(levels: Levels, outline: Bools, n_levels: int, aggregation: st
     found = zones(levels, outline, dimension)
     voxels = _voxels(levels, per_slice)
     group = found[:, 0] if per_slice else np.zeros(len(found), dtype=np.int64)
-    out = {}
+    out: dict[str, float] = {}
     for family, column in (("glszm", 2), ("gldzm", 3)):
         sizes, place = np.unique(found[:, column], return_inverse=True)
         shape = (voxels.size, n_levels, sizes.size)
@@ -182,7 +182,7 @@ def dependence_features(
 
 def _voxels(levels: Levels, per_slice: bool) -> Floats:
     inside = (levels > 0).sum(axis=(0, 1)).astype(np.float64)
-    return inside if per_slice else inside.sum(keepdims=True)
+    return np.asarray(inside if per_slice else inside.sum(keepdims=True), dtype=np.float64)
 
 
 def _mean(found: Mapping[str, Floats], family: str) -> dict[str, float]:
@@ -194,7 +194,7 @@ def _mean(found: Mapping[str, Floats], family: str) -> dict[str, float]:
 
 
 def _by_size(counts: Floats, sizes: Floats, voxels: Floats, family: str) -> dict[str, Floats]:
-    """The sixteen features that run, zone and dependence matrices share; one value a matrix that holds anything.
+    """The sixteen features that run, zone and dependence matrices share; a value for each that holds anything.
 
     Parameters
     ----------
