@@ -51,13 +51,15 @@ def regions(
     """
     names: dict[int, tuple[str, str]] = {}
     findings: list[Finding] = []
+    kind = str(dataset.get("SegmentationType", "BINARY"))
     for item in dataset.get("SegmentSequence", []):
         number = int(item.SegmentNumber)
+        if number == 0 and kind == "LABELMAP":
+            continue  # the background has a description of its own
         texts, codes = _said(item)
         label = str(item.get("SegmentLabel", ""))
         names[number], faults = named([label, *texts], codes, where=f"{where}, segment {number} {label!r}")
         findings += faults
-    kind = str(dataset.get("SegmentationType", "BINARY"))
     masks = {number: np.zeros(shape, dtype=np.bool_) for number in names}
     inverse = np.linalg.inv(affine)
     for index, (frame, pixels) in enumerate(_frames(dataset, where)):
