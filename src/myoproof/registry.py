@@ -11,6 +11,7 @@ from myoproof.errors import UnknownName
 REGISTRY: dict[str, dict[str, str]] = {
     "sources": {
         "nifti": "myoproof.sources.nifti:read",
+        "dicom": "myoproof.sources.dicom:read_series",
         "cohort-tables": "myoproof.sources.tables:read",
     },
     "phantoms": {
