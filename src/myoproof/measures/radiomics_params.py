@@ -34,8 +34,8 @@ class Params:
         Trilinear resampling before anything else.
     aggregations : tuple of str
         How GLCM and GLRLM join directions and slices: ``2d_averaged`` (IBSI BTW3), ``2d_slice_merged``
-        (SUJT), ``2_5d_direction_merged`` (JJUI), ``2_5d_merged`` (ZW7Z), ``3d_averaged`` (ITBB), ``3d_merged``
-        (IAZD). The other matrices follow as 2d (8QNN), 2_5d (62GR) or 3d (KOBO).
+        (SUJT), ``2_5d_direction_merged`` (JJUI), ``2_5d_merged`` (ZW7Z), ``3d_averaged`` (ITBB) or
+        ``3d_merged`` (IAZD). The other matrices follow as 2d (8QNN), 2_5d (62GR) or 3d (KOBO).
     families : tuple of str
         What is computed.
     coarseness : int

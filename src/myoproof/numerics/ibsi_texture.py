@@ -194,7 +194,7 @@ def _mean(found: Mapping[str, Floats], family: str) -> dict[str, float]:
 
 
 def _by_size(counts: Floats, sizes: Floats, voxels: Floats, family: str) -> dict[str, Floats]:
-    """The sixteen features that run, zone and dependence matrices share; a value for each that holds anything.
+    """The sixteen features that run, zone and dependence matrices share; a value for each not empty.
 
     Parameters
     ----------

@@ -1,0 +1,140 @@
+"""Radiomics as one act: images and a mask read, features measured, rows and their provenance written."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from myoproof.core.acquisition import Acquisition, Volume
+from myoproof.core.provenance import digest_bytes
+from myoproof.core.table import Table, write_table
+from myoproof.errors import Finding, InvalidInput, refuse
+from myoproof.measures import radiomics
+from myoproof.segmentation import drawn
+from myoproof.sources import bids_images, bids_nifti, masks, nifti
+from myoproof.workflow import folder as study_folder
+
+
+@dataclass(frozen=True, slots=True)
+class RadiomicsFiles:
+    """The files of one radiomics measurement, and whose they are.
+
+    Parameters
+    ----------
+    segmentation : Path
+        Mask: NIfTI, DICOM SEG or RTSTRUCT.
+    labels : str
+        A label scheme of the vocabulary or the path of a CSV, where the mask names nothing itself.
+    image : Path, optional
+        One NIfTI image, which becomes the channel ``image``.
+    fat, water : Path, optional
+        Or the two images of a Dixon scan.
+    subject, session, rater, run : str
+        Pseudonym, visit, who drew the mask, and which repetition.
+    """
+
+    segmentation: Path
+    labels: str = "huashan11"
+    image: Path | None = None
+    fat: Path | None = None
+    water: Path | None = None
+    subject: str = "subject"
+    session: str = "m00"
+    rater: str = "drawn"
+    run: str = ""
+
+
+def measure_radiomics(
+    files: RadiomicsFiles,
+    *,
+    out: Path | None = None,
+    options: Mapping[str, Any] | None = None,
+    jobs: int = 1,
+    into: Path | None = None,
+) -> Table:
+    """Measure the radiomics of a scan: one row per region and feature.
+
+    Parameters
+    ----------
+    files : RadiomicsFiles
+        What to measure.
+    out : Path, optional
+        Rows as CSV or Parquet; a provenance record with all settings is written beside it.
+    options : mapping, optional
+        Parameters of the measure; the channel is ``image`` where one image is given, else ``fat_fraction``.
+    jobs : int
+        Regions measured at once.
+    into : Path, optional
+        A study folder that the rows are added to.
+
+    Returns
+    -------
+    Table
+        Rows with provenance.
+
+    Raises
+    ------
+    NotReadable, InvalidInput, NotWritable
+        For faulty files, settings or outputs; nothing half-written remains.
+    """
+    if into is not None:
+        study_folder.refuse_foreign(into, "study folder")
+    acquisition = _acquisition(files)
+    mask = masks.read_mask(files.segmentation, acquisition)
+    scheme = dict(mask.names) or drawn.read_scheme(files.labels)
+    regions = drawn.segment(acquisition, mask.labels, mask.affine, scheme, rater=files.rater)
+    channel = "image" if files.image is not None else "fat_fraction"
+    params = radiomics.Params(**({"channel": channel} | dict(options or {})))
+    rows = radiomics.measure(acquisition, regions, params=params, threads=jobs)
+    scheme_digest = digest_bytes(json.dumps(sorted(scheme.items())).encode())
+    inputs = (acquisition.digest, bids_nifti.digest([files.segmentation]), scheme_digest)
+    key = {name: getattr(files, name) for name in ("subject", "session", "run", "rater")}
+    act = study_folder.Act(f"{radiomics.METHOD}@{radiomics.METHOD_VERSION}", key | asdict(params), inputs)
+    rows = Table(rows.assign(provenance=act.id))
+    if out is not None:
+        write_table(rows, out)
+        study_folder.write_json(act.record, out.with_name(out.name + ".provenance.json"))
+    if into is not None:
+        study_folder.add_acquisition(into, acquisition)
+        study_folder.add_part(into, rows, act)
+    return rows
+
+
+def summary(rows: pd.DataFrame) -> pd.DataFrame:
+    """A line per method word: features, regions, absent values."""
+    counts = rows.assign(region=rows["site"] + rows["side"]).groupby("method", as_index=False, sort=False)
+    return pd.DataFrame(
+        counts.agg(
+            features=("measure", "nunique"),
+            regions=("region", "nunique"),
+            absent=("value", lambda values: int(values.isna().sum())),
+        )
+    )
+
+
+def _acquisition(files: RadiomicsFiles) -> Acquisition:
+    pair = files.fat is not None and files.water is not None
+    if (files.image is not None) == pair or (files.fat is None) != (files.water is None):
+        raise InvalidInput("give either one image, or fat and water", where="measure radiomics")
+    if files.fat is not None and files.water is not None:
+        return nifti.read(files.fat, files.water, subject=files.subject, session=files.session, run=files.run)
+    assert files.image is not None
+    header = bids_nifti.header(files.image)
+    findings = bids_images.volume_faults([header])
+    if not header.oriented:
+        what = "states no orientation (sform and qform codes are 0), so left and right cannot be told"
+        findings.append(Finding("error", "orientation", what, str(files.image)))
+    refuse(findings)
+    values = next(iter(bids_nifti.volumes(files.image)))
+    return Acquisition(
+        subject=files.subject,
+        session=files.session,
+        run=files.run,
+        modality="muscle_mri",
+        payload=Volume({"image": np.asarray(values, dtype=np.float32)}, header.affine),
+        digest=bids_nifti.digest([files.image]),
+    )
