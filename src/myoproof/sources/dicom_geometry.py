@@ -142,7 +142,7 @@ def lay_out(frames: Sequence[Frame], *, where: str) -> Layout:
     if len(heights) == 1:
         step, findings = _single(low, normal, where)
         return Layout(_affine(low, step), heights, (), tuple(findings))
-    spacing = float(np.median(np.diff(heights)))
+    spacing = _spacing(np.diff(heights))
     counts = np.maximum(1, np.rint(np.diff(heights) / spacing)).astype(int)
     total = int(counts.sum())
     step = (np.asarray(high.position) - np.asarray(low.position)) / total
@@ -164,6 +164,15 @@ def distinct(heights: Vector) -> Vector:
 def slice_of(frame: Frame, layout: Layout, normal: Vector) -> int:
     """The slice of a grid that a frame fills."""
     return int(np.argmin(np.abs(layout.heights - height_of(frame, normal))))
+
+
+def _spacing(gaps: Vector) -> float:
+    """The median gap, or the least where only that divides all gaps evenly, as where many slices are missing."""
+    for spacing in (float(np.median(gaps)), float(gaps.min())):
+        ratios = gaps / spacing
+        if np.abs(ratios - np.rint(ratios)).max() <= UNEVEN_ERROR and ratios.min() > 0.5:
+            return spacing
+    return float(np.median(gaps))
 
 
 def _affine(low: Frame, step: Vector) -> npt.NDArray[np.float64]:
