@@ -4,7 +4,8 @@ import json
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -81,26 +82,62 @@ def write(acquisition: Acquisition, root: Path) -> list[Path]:
     NotWritable
         If a file cannot be written, or a run given by name holds another scan.
     """
+    return list(enter(acquisition, root).images)
+
+
+@dataclass(frozen=True, slots=True)
+class Entered:
+    """A scan in its study: the acquisition with its run, its images, and whether it was new."""
+
+    acquisition: Acquisition
+    images: tuple[Path, ...]
+    new: bool
+
+
+def enter(
+    acquisition: Acquisition, root: Path, *, lock: AbstractContextManager[Any] | None = None
+) -> Entered:
+    """Write as :func:`write` does, and say where.
+
+    Parameters
+    ----------
+    acquisition, root
+        As in :func:`write`.
+    lock : context manager, optional
+        Held while a run is chosen and the files take their place, where several threads write at a time.
+
+    Raises
+    ------
+    InvalidInput, NotWritable
+        As :func:`write`.
+    """
     root = Path(root)
     refuse(_label_faults(acquisition))
-    acquisition, known = settled(acquisition, root)
-    outputs = _outputs(acquisition)
-    images = [root / f"{place}.nii.gz" for place, *_ in outputs]
+    settled_one, known = settled(acquisition, root)
     if known:
-        return images
+        return Entered(settled_one, _images(settled_one, root), False)
     try:
         root.mkdir(parents=True, exist_ok=True)
         hidden = Path(tempfile.mkdtemp(prefix=".writing-", dir=root))
     except OSError as fault:
         raise NotWritable(f"cannot be written ({fault.strerror})", where=str(root)) from fault
     try:
-        _write_hidden(outputs, acquisition, hidden)
-        _publish(outputs, hidden, root)
+        _write_hidden(settled_one, hidden)
+        with lock or nullcontext():
+            settled_one, known = settled(acquisition, root)
+            if not known:
+                _publish(_outputs(settled_one), hidden, root)
     except OSError as fault:
+        if isinstance(fault, NotWritable):
+            raise
         raise NotWritable(f"cannot be written ({fault.strerror or fault})", where=str(root)) from fault
     finally:
         shutil.rmtree(hidden, ignore_errors=True)
-    return images
+    return Entered(settled_one, _images(settled_one, root), not known)
+
+
+def _images(acquisition: Acquisition, root: Path) -> tuple[Path, ...]:
+    return tuple(root / f"{place}.nii.gz" for place, *_ in _outputs(acquisition))
 
 
 def _outputs(acquisition: Acquisition) -> list[_Output]:
@@ -142,11 +179,11 @@ def _suffix(channel: str, protocol: str) -> str:
     return known[channel]
 
 
-def _write_hidden(outputs: Sequence[_Output], acquisition: Acquisition, hidden: Path) -> None:
+def _write_hidden(acquisition: Acquisition, hidden: Path) -> None:
     payload = acquisition.payload
     assert isinstance(payload, Volume | Echoes)
     times = payload.echo_times_s.tolist() if isinstance(payload, Echoes) else []
-    for place, unit, volumes in outputs:
+    for number, (_, unit, volumes) in enumerate(_outputs(acquisition)):
         said = bids_sidecar.content(
             settings=acquisition.settings,
             echo_times_s=times,
@@ -155,20 +192,18 @@ def _write_hidden(outputs: Sequence[_Output], acquisition: Acquisition, hidden: 
             digest=acquisition.digest,
             device=acquisition.device,
         )
-        bids_nifti.write(
-            volumes(), payload.affine, hidden / f"{place.name}.nii.gz", n_volumes=max(1, len(times))
-        )
-        (hidden / f"{place.name}.json").write_text(json.dumps(said, indent=2) + "\n", encoding="utf-8")
+        bids_nifti.write(volumes(), payload.affine, hidden / f"{number}.nii.gz", n_volumes=max(1, len(times)))
+        (hidden / f"{number}.json").write_text(json.dumps(said, indent=2) + "\n", encoding="utf-8")
 
 
 def _publish(outputs: Sequence[_Output], hidden: Path, root: Path) -> None:
     done: list[Path] = []
     try:
         for extension in (".nii.gz", ".json"):
-            for place, *_ in outputs:
+            for number, (place, *_) in enumerate(outputs):
                 target = root / f"{place}{extension}"
                 target.parent.mkdir(parents=True, exist_ok=True)
-                (hidden / f"{place.name}{extension}").replace(target)
+                (hidden / f"{number}{extension}").replace(target)
                 done.append(target)
     except BaseException:
         for target in done:
