@@ -41,6 +41,7 @@ REGISTRY: dict[str, dict[str, str]] = {
         "report": "myoproof.delivery.report:write",
         "overlay": "myoproof.delivery.overlay:write",
         "nifti": "myoproof.delivery.nifti:write",
+        "mri-page": "myoproof.delivery.mri_page:write",
     },
 }
 """Kind -> name -> "module:function". Strings, so that nothing is imported until it is used."""

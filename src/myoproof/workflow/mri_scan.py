@@ -14,7 +14,7 @@ from myoproof.core.segmentation import Segmentation
 from myoproof.core.table import Table, from_rows, is_simulated, write_table
 from myoproof.errors import Finding, InvalidInput, OutOfDomain
 from myoproof.measures import dixon
-from myoproof.registry import load
+from myoproof.registry import load, load_module
 from myoproof.segmentation import checks, drawn, tissue
 from myoproof.sources import bids, nifti
 from myoproof.workflow.folder import write_json
@@ -141,17 +141,20 @@ def _write(desk: _Desk, rows: Table, staging: Path) -> dict[str, Any]:
     record = {"id": task.id, "act": task.act, "parameters": dict(task.parameters)}
     record |= {"inputs": list(task.inputs), "parents": list(task.parents)}
     write_json(record, staging / "provenance" / f"{task.id}.json")
-    page = f"delivery/scans/{task.key}.svg"
+    page = f"delivery/scans/{task.key}.html"
     if desk.regions is not None:
         rater = "".join(letter for letter in desk.regions.rater if letter.isalnum())
         name = f"{task.key}_desc-{rater}_dseg.nii.gz"
         load("writers", "nifti")(desk.regions.labels, desk.regions.affine, staging / "segmentations" / name)
-        (staging / "delivery" / "scans").mkdir(parents=True)
-        load("writers", "overlay")(acquisition, desk.regions, rows, staging / page)
+    writer = load_module("writers", "mri-page")
+    shown = writer.MriPage(acquisition, desk.regions, rows, desk.findings, None, record)
+    writer.write(shown, staging / page)
     return {
         "acquisition": {name: getattr(acquisition, name) for name in ACQUISITIONS},
         "rows": len(rows),
-        "page": page if desk.regions is not None else "",
+        "page": page,
+        "quality": writer.verdict(shown),
+        "thumbnail": writer.thumbnail(shown),
         "findings": [asdict(finding) for finding in desk.findings],
         "simulated": is_simulated(rows),
         "absent": desk.absent,
