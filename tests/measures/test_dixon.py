@@ -80,7 +80,7 @@ def test_a_leg_with_fat_and_water_exchanged_is_suspected_and_the_other_not(real,
     fat, water = scan.payload.channels["fat"], scan.payload.channels["water"]
     exchanged = discs.with_channels(scan, fat=np.where(swap, water, fat), water=np.where(swap, fat, water))
     rows = dixon.measure(exchanged, segmentation)
-    suspected = rows[rows["flags"].str.contains("swap")]
+    suspected = rows[rows["flags"].str.contains("swap_suspected")]
     # Columns run from the person's right to the left in this scan.
     assert set(suspected["side"]) == {"right"}
     assert {"slice:2", "slice:3", "slice:4"} <= set(suspected["at"])

@@ -9,12 +9,14 @@ from myoproof.core.acquisition import Acquisition, Volume
 from myoproof.core.segmentation import Segmentation
 from myoproof.core.table import Table, from_rows
 from myoproof.errors import Finding, InvalidInput, refuse
+from myoproof.measures.dixon_corrected import swap_rows, t1_rows
 from myoproof.measures.dixon_flags import border_flags, scan_flags, swapped_slices
 from myoproof.measures.dixon_intervals import offsets_mm
 from myoproof.measures.dixon_params import Params
 from myoproof.measures.dixon_regions import Regions, find_regions
-from myoproof.measures.dixon_rows import Warnings, all_rows
+from myoproof.measures.dixon_rows import Row, Warnings, all_rows
 from myoproof.measures.dixon_sums import AREA, MuscleSums, Scan, make_scan, muscle_sums
+from myoproof.measures.dixon_swaps import find_swaps
 from myoproof.numerics.grids import GRID_TOLERANCE_MM, displacement_mm
 
 __all__ = ["METHOD", "METHOD_VERSION", "Params", "measure"]
@@ -52,7 +54,10 @@ def measure(
         at each slice and at the slice of largest area) and ``functional_remaining_volume`` (mL). Rows of
         method ``dixon:floor_corrected`` give the two fat fractions of the whole muscle less what the noise
         floor adds; those of method ``dixon:eroded`` and ``dixon:dilated`` repeat three measures with the
-        region one in-plane voxel smaller and larger. Higher fat and lower size are worse.
+        region one in-plane voxel smaller and larger. Where whole legs or slices have fat and water
+        exchanged, rows of method ``dixon:swap_corrected`` give the sides concerned after it was undone; where
+        the settings hold repetition time, flip angle and field strength, ``dixon:t1_corrected`` gives the two
+        fat fractions of the whole muscle less T1 weighting. Higher fat and lower size are worse.
 
     Raises
     ------
@@ -71,6 +76,7 @@ def measure(
     scan = make_scan(volume, regions)
     sums = _sums(volume, regions, scan, params)
     _refuse_bad_voxels(regions, sums, params)
+    swaps = find_swaps(volume, regions)
     start = {
         "subject": acquisition.subject,
         "session": acquisition.session,
@@ -80,13 +86,27 @@ def measure(
         "rater": segmentation.rater,
         "method_version": METHOD_VERSION,
     }
-    warnings = Warnings(
-        edges=border_flags(volume, regions),
-        swapped=swapped_slices(volume, regions),
-        gap=scan_flags(volume, params),
-        sides=regions.flags,
+    edges, gap = border_flags(volume, regions), scan_flags(volume, params)
+
+    def rows_of(found: Mapping[int, MuscleSums], images: Volume) -> list[Row]:
+        held = swaps.numbers if images is volume else {}
+        suspected = {
+            number: levels | held.get(number, frozenset())
+            for number, levels in swapped_slices(images, regions).items()
+        }
+        warnings = Warnings(edges=edges, swapped=suspected, gap=gap, sides=regions.flags)
+        return all_rows(regions, found, scan, warnings, params=params, start=start)
+
+    def sums_of(images: Volume) -> dict[int, MuscleSums]:
+        return _sums(images, regions, make_scan(images, regions), params)
+
+    return from_rows(
+        [
+            *rows_of(sums, volume),
+            *swap_rows(volume, regions, swaps, sums_of, rows_of),
+            *t1_rows(volume, acquisition.settings, params, sums_of, rows_of),
+        ]
     )
-    return from_rows(all_rows(regions, sums, scan, warnings, params=params, start=start))
 
 
 def _sums(volume: Volume, regions: Regions, scan: Scan, params: Params) -> dict[int, MuscleSums]:
