@@ -17,6 +17,7 @@ REGISTRY: dict[str, dict[str, str]] = {
     "phantoms": {
         "dixon": "myoproof.phantoms.dixon:thigh",
         "multiecho": "myoproof.phantoms.multiecho:thighs",
+        "relaxation": "myoproof.phantoms.relaxation:thigh",
         "als-ultrasound": "myoproof.phantoms.ultrasound:cohort",
         "als-mri": "myoproof.phantoms.mri:cohort",
     },
@@ -26,6 +27,7 @@ REGISTRY: dict[str, dict[str, str]] = {
     },
     "measures": {
         "dixon": "myoproof.measures.dixon:measure",
+        "relaxation": "myoproof.measures.relaxation:measure",
         "radiomics": "myoproof.measures.radiomics:measure",
     },
     "studies": {

@@ -61,9 +61,7 @@ def _trains(angles: Floats, longitudinal: Floats, transverse: Floats, out: Float
     n_echo = angles.shape[1]
     ahead, behind, stored = np.empty((3, 2 * n_echo + 2))
     for row in range(angles.shape[0]):
-        _one_train(
-            angles[row], longitudinal[row], transverse[row], (ahead, behind, stored), out[row]
-        )
+        _one_train(angles[row], longitudinal[row], transverse[row], (ahead, behind, stored), out[row])
 
 
 @njit(cache=True, nogil=True)

@@ -92,7 +92,11 @@ def local_field(
     misfits = np.stack(
         [
             fit(
-                samples, dictionary, noise_sd=noise_sd, known=replace(own, b1=node, b1_sd=0.0), threads=threads
+                samples,
+                dictionary,
+                noise_sd=noise_sd,
+                known=replace(own, b1=node, b1_sd=0.0),
+                threads=threads,
             ).misfit
             for node in NODES
         ],

@@ -159,7 +159,9 @@ def _slice_angles(train: Train, fields: Floats) -> tuple[Floats, Floats]:
     if len(train.refocusing_deg) != train.n_echo:
         raise InvalidInput(f"{len(train.refocusing_deg)} refocusing angles for {train.n_echo} echoes")
     nominal = _nominal_deg(train.profile)
-    columns = [response(train.profile, fields * angle / nominal).refocusing_rad for angle in train.refocusing_deg]
+    columns = [
+        response(train.profile, fields * angle / nominal).refocusing_rad for angle in train.refocusing_deg
+    ]
     return main.excited, np.stack(columns, axis=-1)
 
 

@@ -12,9 +12,17 @@ from myoproof.core.segmentation import Segmentation
 from myoproof.core.table import Table, from_rows
 from myoproof.phantoms import dixon_constants as const
 from myoproof.phantoms import relaxation_tissue as tissue
-from myoproof.phantoms.dixon import LEG_CENTRE_MM, SIMULATED_RATER, outlines
+from myoproof.phantoms.dixon import LEG_CENTRE_MM, SIMULATED_RATER
 from myoproof.phantoms.dixon_anatomy import Grid, build, cropped, leg_window
-from myoproof.phantoms.dixon_tissue import FineSlice, fat_fractions, fine_slice, refine, sample_pattern, texture_fields
+from myoproof.phantoms.dixon_outlines import outlines
+from myoproof.phantoms.dixon_tissue import (
+    FineSlice,
+    fat_fractions,
+    fine_slice,
+    refine,
+    sample_pattern,
+    texture_fields,
+)
 from myoproof.phantoms.rater import RaterParams, draw, follow
 from myoproof.phantoms.relaxation_bloch import Sequence, saturation
 from myoproof.phantoms.smooth import smooth_field
@@ -86,7 +94,7 @@ class Phantom:
     segmentation, exact : Segmentation
         The simulated rater's mask, and the true one as far as voxels can show it.
     truth : Table
-        ``water_t2``, ``b1`` and ``fat_fraction`` of every muscle; method and rater "truth".
+        ``water_t2`` and ``b1`` of every muscle; method and rater "truth".
     dixon : Acquisition
         Companion scan on its own finer grid: channels ``fat``, ``water``, ``fat_fraction`` and
         ``fat_fraction_sd``.
@@ -127,7 +135,7 @@ def thigh(*, rng: np.random.Generator, params: RelaxationParams = RelaxationPara
     -------
     Phantom
         Echoes, masks, companions and true rows. True ``water_t2`` is the mean over fine voxels of the muscle
-        weighted with their water; fractions and fields are plain means.
+        weighted with their water; that of ``b1`` is a plain mean.
 
     Raises
     ------
@@ -161,7 +169,9 @@ def thigh(*, rng: np.random.Generator, params: RelaxationParams = RelaxationPara
     b1 = tissue.transmit_field(grid, rng=field_rng)
     coil = np.exp(
         np.float32(const.COIL_SD)
-        * smooth_field([grid.x_mm, grid.y_mm, grid.z_mm.mean(axis=1)], (const.COIL_LENGTH_MM,) * 3, rng=field_rng)
+        * smooth_field(
+            [grid.x_mm, grid.y_mm, grid.z_mm.mean(axis=1)], (const.COIL_LENGTH_MM,) * 3, rng=field_rng
+        )
     )
     known = tissue.trains(params.sequence, relaxation.fat_s)
     values, companion, sums = [], [], []
@@ -273,7 +283,10 @@ def _echoes(
 
 
 def _dixon(
-    place: _Placing, companion: Many[tuple[Images, Images]], params: RelaxationParams, rng: np.random.Generator
+    place: _Placing,
+    companion: Many[tuple[Images, Images]],
+    params: RelaxationParams,
+    rng: np.random.Generator,
 ) -> Acquisition:
     """Fat and water of the companion, its fat fraction with noise and an offset, and the SD it states."""
     finer = const.FINE / DIXON_BLOCK
@@ -295,7 +308,9 @@ def _dixon(
         "fat_fraction": np.where(empty, 0.0, fraction),
         "fat_fraction_sd": np.where(empty, 1.0, sd),
     }
-    volume = Volume({name: part.astype(np.float32) for name, part in channels.items()}, place.affine(finer=finer))
+    volume = Volume(
+        {name: part.astype(np.float32) for name, part in channels.items()}, place.affine(finer=finer)
+    )
     return place.acquisition("dixon", volume)
 
 
@@ -322,6 +337,6 @@ def _truth(sums: _Sums, params: RelaxationParams) -> Table:
             if voxels == 0:
                 rows += [{**own, "measure": m, "at": "", "absent": "empty_label"} for m in ("water_t2", "b1")]
                 continue
-            values = {"water_t2": 1e3 * weighted / water, "b1": b1 / voxels, "fat_fraction": share / voxels}
+            values = {"water_t2": 1e3 * weighted / water, "b1": b1 / voxels}
             rows += [{**own, "measure": m, "at": at, "value": float(v)} for m, v in values.items()]
     return from_rows(rows, where="relaxation phantom")
