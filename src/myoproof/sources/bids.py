@@ -217,7 +217,7 @@ def _scan(key: tuple[str, ...], roles: Mapping[str, Sequence[Path]]) -> ScanFile
         settings=settings,
         day=first.day,
         device=first.device,
-        protocol=protocol,
+        protocol=protocol or first.technique,
         digest=first.digest,
     )
 

@@ -127,7 +127,9 @@ def echoes(
     place = np.argsort(order)
     grid = bids_nifti.header(roles[first][0].path).grid
     complex_out = first == "complex" or len(roles) > 1
-    values = np.zeros((*grid, times.size), dtype=np.complex64 if complex_out else np.float32)
+    values: npt.NDArray[Any] = np.zeros(
+        (*grid, times.size), dtype=np.complex64 if complex_out else np.float32
+    )
     if first == "real":
         for number, (real, imaginary) in enumerate(
             zip(*(_each(roles[r]) for r in ("real", "imaginary")), strict=True)

@@ -7,7 +7,7 @@ import struct
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import nibabel as nib
 import numpy as np
@@ -176,7 +176,8 @@ def _scaled(stored: npt.NDArray[Any], slope: float, inter: float, wanted: type) 
     if (slope, inter) == (1.0, 0.0):
         return stored.astype(wanted)
     exact = stored.astype(np.complex128 if wanted is np.complex64 else np.float64)
-    return cast(npt.NDArray[Any], (exact * slope + inter).astype(wanted))
+    scaled: npt.NDArray[Any] = (exact * slope + inter).astype(wanted)
+    return scaled
 
 
 def _unreadable(path: Path, reason: str) -> NotReadable:

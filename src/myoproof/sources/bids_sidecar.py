@@ -35,6 +35,7 @@ LONGEST_ECHO_S = 1.0
 LONGEST_REPETITION_S = 30.0
 """A repetition time above this, without echo times beside it, is in milliseconds."""
 ECHO_KEYS = ("EchoTime", "EchoTimes", "echo_times", "echo_times_s", "TE")
+TECHNIQUE = re.compile(r"[A-Za-z0-9 +/_-]{0,40}")
 MODEL = re.compile(r"[A-Za-z][A-Za-z0-9 ._+-]{0,40}")
 
 
@@ -52,8 +53,8 @@ class Sidecar:
         Unit of the voxels; "" unknown.
     day : float
         Days since the subject's baseline.
-    digest, device : str
-        Digest of the files it was made from, and the scanner.
+    digest, device, technique : str
+        Digest of the files it was made from, the scanner, and the kind of sequence.
     findings : tuple of Finding
         What it says in an unexpected way.
     """
@@ -64,6 +65,7 @@ class Sidecar:
     day: float = 0.0
     digest: str = ""
     device: str = ""
+    technique: str = ""
     findings: tuple[Finding, ...] = ()
 
 
@@ -75,6 +77,7 @@ def content(
     day: float,
     digest: str,
     device: str,
+    technique: str,
 ) -> dict[str, Any]:
     """The sidecar of an image: only what is on this list ever enters a study.
 
@@ -85,6 +88,8 @@ def content(
     """
     said: dict[str, Any] = {"Modality": "MR", "TimeUnits": "s", "Units": unit or "arbitrary"}
     said |= _scanner(device)
+    if technique and TECHNIQUE.fullmatch(technique):
+        said["ScanningSequence"] = technique
     for name, (key, scale) in SETTINGS.items():
         if name in settings and math.isfinite(settings[name]):
             said[key] = round(float(settings[name]) / scale, 12)
@@ -135,7 +140,7 @@ def interpret(said: Mapping[str, Any], *, where: str = "") -> Sidecar:
         values = _numbers(said.get(key, []))
         if values and math.isfinite(values[0]):
             settings[name] = values[0] * (scale if key in TIMES else unit)
-    findings = ()
+    findings: tuple[Finding, ...] = ()
     if milliseconds and "TimeUnits" not in said:
         findings = (Finding("info", "units", "times taken as milliseconds, by their size", where),)
     days = _numbers(said.get("DaysSinceBaseline", []))
@@ -148,6 +153,7 @@ def interpret(said: Mapping[str, Any], *, where: str = "") -> Sidecar:
         device=" ".join(
             filter(None, (str(said.get("Manufacturer", "")), str(said.get("ManufacturersModelName", ""))))
         ),
+        technique=_words(said.get("ScanningSequence", "")),
         findings=findings,
     )
 
@@ -163,6 +169,11 @@ def _in_milliseconds(stated: str, times: Sequence[float], repetition: Sequence[f
 def _numbers(value: object) -> list[float]:
     values = value if isinstance(value, list) else [value]
     return [float(one) for one in values if isinstance(one, int | float)]
+
+
+def _words(value: object) -> str:
+    text = " ".join(map(str, value)) if isinstance(value, list) else str(value)
+    return text if TECHNIQUE.fullmatch(text) else ""
 
 
 def _scanner(device: str) -> dict[str, str]:

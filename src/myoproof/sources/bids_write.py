@@ -6,6 +6,7 @@ import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -149,7 +150,7 @@ def _outputs(acquisition: Acquisition) -> list[_Output]:
             [("", np.abs, ""), ("phase", np.angle, "rad")] if payload.is_complex else [("", np.asarray, "")]
         )
         return [
-            (bids_names.place(*who, suffix, part), unit, lambda make=make: _each_echo(payload, make))
+            (bids_names.place(*who, suffix, part), unit, partial(_each_echo, payload, make))
             for part, make, unit in parts
         ]
     if not isinstance(payload, Volume):
@@ -158,7 +159,7 @@ def _outputs(acquisition: Acquisition) -> list[_Output]:
         (
             bids_names.place(*who, _suffix(name, acquisition.protocol)),
             bids_names.UNITS.get(name, ""),
-            lambda name=name: iter([np.asarray(payload.channels[name], dtype=np.float32)]),
+            partial(_one, payload, name),
         )
         for name in payload.channels
     ]
@@ -167,6 +168,10 @@ def _outputs(acquisition: Acquisition) -> list[_Output]:
 def _each_echo(payload: Echoes, make: Any) -> Iterator[npt.NDArray[np.float32]]:
     for number in range(payload.values.shape[3]):
         yield np.asarray(make(payload.values[..., number]), dtype=np.float32)
+
+
+def _one(payload: Volume, name: str) -> Iterator[npt.NDArray[np.float32]]:
+    yield np.asarray(payload.channels[name], dtype=np.float32)
 
 
 def _suffix(channel: str, protocol: str) -> str:
@@ -191,6 +196,7 @@ def _write_hidden(acquisition: Acquisition, hidden: Path) -> None:
             day=acquisition.day,
             digest=acquisition.digest,
             device=acquisition.device,
+            technique=acquisition.protocol,
         )
         bids_nifti.write(volumes(), payload.affine, hidden / f"{number}.nii.gz", n_volumes=max(1, len(times)))
         (hidden / f"{number}.json").write_text(json.dumps(said, indent=2) + "\n", encoding="utf-8")

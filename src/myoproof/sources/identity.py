@@ -7,7 +7,7 @@ import re
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 
 import pydicom
@@ -15,7 +15,7 @@ import pydicom
 from myoproof.core.acquisition import Acquisition
 from myoproof.core.atomic import atomic_path
 from myoproof.errors import Finding, InvalidInput, NotReadable
-from myoproof.sources.bids_sidecar import SETTINGS
+from myoproof.sources.bids_sidecar import SETTINGS, TECHNIQUE
 
 METHOD = (
     "PS3.15 Basic Application Confidentiality Profile by allow-list; days since baseline in place of dates"
@@ -32,7 +32,6 @@ DAYS_PER_MONTH = 365.25 / 12
 SHORTEST_SECRET = 4
 """Shorter values (an initial, a month) cannot be told from chance."""
 DEVICE = re.compile(r"[A-Za-z0-9 ._+/-]{0,60}")
-TECHNIQUE = re.compile(r"[A-Za-z0-9 +/_-]{0,40}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +103,18 @@ def days_between(baseline: str, later: str) -> int | None:
     if dates[0] is None or dates[1] is None:
         return None
     return (dates[1] - dates[0]).days
+
+
+def shifted(start: str, days: float) -> str:
+    """A YYYYMMDD date some days later.
+
+    Examples
+    --------
+    >>> shifted("20200301", -30)
+    '20200131'
+    """
+    found = _date(start)
+    return (found + timedelta(days=round(days))).strftime("%Y%m%d") if found else ""
 
 
 def session_name(day: float, taken: Iterable[str] = ()) -> str:
