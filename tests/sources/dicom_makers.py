@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset, FileDataset, FileMetaDataset
+from pydicom.filewriter import dcmwrite
 from pydicom.sequence import Sequence as Items
 from pydicom.uid import UID, ExplicitVRLittleEndian, generate_uid
 
@@ -136,7 +137,15 @@ def pixels(stored: np.ndarray, look: Look) -> bytes:
 
 def save(dataset: FileDataset, path: Path) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
-    dataset.save_as(path, enforce_file_format=True)
+    syntax = dataset.file_meta.TransferSyntaxUID
+    dcmwrite(
+        path,
+        dataset,
+        enforce_file_format=False,
+        implicit_vr=syntax.is_implicit_VR,
+        little_endian=syntax.is_little_endian,
+        force_encoding=True,
+    )
     return path
 
 

@@ -17,7 +17,6 @@ from myoproof.sources.bids_write import settled, write
 
 __all__ = ["ScanFiles", "Who", "read", "read_echoes", "scans", "settled", "write"]
 
-CHANNELS = {suffix: channel for channel, suffix in (bids_names.DIXON | bids_names.MAPS).items()}
 CONTRASTS = {suffix: contrast for contrast, suffix in bids_names.SINGLE.items()}
 PERCENT = {"%": 0.01, "percent": 0.01, "0.1%": 0.001, "0.1 %": 0.001, "permille": 0.001, "1": 1.0}
 
@@ -89,7 +88,7 @@ def scans(root: Path) -> list[ScanFiles]:
             or any(part.startswith(".") for part in path.relative_to(root).parts)
         ):
             continue
-        kind, role = _kind_and_role(name)
+        kind, role = bids_names.kind_and_role(name)
         protocol = CONTRASTS.get(name.suffix, "") if kind == "muscle_mri" and role == "image" else ""
         apart = "" if kind in {"dixon", "multiecho"} else name.suffix
         key = (name.entities["sub"], name.entities.get("ses", ""), kind, name.run, protocol, apart)
@@ -190,15 +189,6 @@ def read_echoes(
         run=owner.run,
         settings=dict(acquisition.settings) | dict(settings or {}),
     )
-
-
-def _kind_and_role(name: bids_names.Name) -> tuple[str, str]:
-    if name.suffix in bids_names.KINDS:
-        return bids_names.KINDS[name.suffix], name.part
-    channel = CHANNELS.get(name.suffix, "image")
-    if channel == "t2_ms":
-        return "t2_mapping", channel
-    return ("dixon" if channel in bids_names.DIXON else "muscle_mri"), channel
 
 
 def _scan(key: tuple[str, ...], roles: Mapping[str, Sequence[Path]]) -> ScanFiles:

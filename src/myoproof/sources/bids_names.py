@@ -46,6 +46,8 @@ UNITS = {
 }
 """Unit of what is no arbitrary signal."""
 
+_CHANNELS = {suffix: channel for channel, suffix in (DIXON | MAPS).items()}
+
 _OLD_PARTS = {"ph": "phase", "phase": "phase", "real": "real", "imag": "imag", "mag": ""}
 """Trailing suffixes of muscle-BIDS before it took the entity ``part``."""
 
@@ -128,6 +130,16 @@ def parse(path: Path) -> Name | None:
             return None
         entities["sub"] = label
     return Name(entities, _SUFFIXES[plain[-1].lower()])
+
+
+def kind_and_role(name: Name) -> tuple[str, str]:
+    """Modality of the scan that a file belongs to, and the file's role or channel in it."""
+    if name.suffix in KINDS:
+        return KINDS[name.suffix], name.part
+    channel = _CHANNELS.get(name.suffix, "image")
+    if channel == "t2_ms":
+        return "t2_mapping", channel
+    return ("dixon" if channel in DIXON else "muscle_mri"), channel
 
 
 def stem_of(path: Path) -> str:

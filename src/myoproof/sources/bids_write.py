@@ -1,5 +1,6 @@
 """A muscle-BIDS study written: images and sidecars put in place whole, and never rewritten."""
 
+import itertools
 import json
 import shutil
 import tempfile
@@ -43,19 +44,28 @@ def settled(acquisition: Acquisition, root: Path) -> tuple[Acquisition, bool]:
     if not acquisition.digest and isinstance(payload, Volume | Echoes):
         arrays = payload.channels.values() if isinstance(payload, Volume) else [payload.values]
         acquisition = replace(acquisition, digest=digest_arrays(*arrays))
-    number = 1
-    while True:
-        run = acquisition.run or ("" if number == 1 else f"{number:02d}")
-        candidate = replace(acquisition, run=run)
-        held = {_held_digest(Path(root) / place) for place, *_ in _outputs(candidate)}
-        if held == {acquisition.digest}:
-            return candidate, True
-        if held == {None} or (acquisition.run and None in held):
-            return candidate, False
+    held = _held(acquisition, Path(root))
+    for run, digests in held.items():
+        if acquisition.digest in digests and acquisition.run in ("", run):
+            return replace(acquisition, run=run), True
+    if acquisition.run in held:
         if acquisition.run:
-            what = f"run {run} of {acquisition.subject} {acquisition.session} holds another scan"
+            what = f"run {acquisition.run} of {acquisition.subject} {acquisition.session} holds another scan"
             raise NotWritable(what, where=str(root), mend="leave the run out to get the next one")
-        number += 1
+        free = (f"{number:02d}" for number in itertools.count(2))
+        acquisition = replace(acquisition, run=next(run for run in free if run not in held))
+    return acquisition, False
+
+
+def _held(acquisition: Acquisition, root: Path) -> dict[str, set[str]]:
+    """Run -> digests of the finished scans of the same modality in the same session."""
+    place = _outputs(acquisition)[0][0]
+    held: dict[str, set[str]] = {}
+    for sidecar in sorted((root / place).parent.parent.glob("mr-*/*.json")):
+        name = bids_names.parse(sidecar.with_suffix(".nii.gz"))
+        if name is not None and bids_names.kind_and_role(name)[0] == acquisition.modality:
+            held.setdefault(name.run, set()).add(bids_sidecar.read(sidecar).digest)
+    return held
 
 
 def write(acquisition: Acquisition, root: Path) -> list[Path]:
@@ -215,11 +225,6 @@ def _publish(outputs: Sequence[_Output], hidden: Path, root: Path) -> None:
         for target in done:
             target.unlink(missing_ok=True)
         raise
-
-
-def _held_digest(place: Path) -> str | None:
-    sidecar = place.with_name(f"{place.name}.json")
-    return bids_sidecar.read(sidecar).digest if sidecar.is_file() else None
 
 
 def _label_faults(acquisition: Acquisition) -> list[Finding]:

@@ -5,7 +5,7 @@ import warnings
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import pydicom
 from pydicom.errors import InvalidDicomError
@@ -104,7 +104,7 @@ def open_header(path: Path) -> tuple[Any, int] | Skipped:
             if not _looks_like_dicom(start):
                 return Skipped(path, "not_dicom", "not a DICOM file")
             file.seek(0)
-            if start[128:] == b"DICM" and _inflates_too_far(path):
+            if start[128:] == b"DICM" and _inflates_too_far(file):
                 return Skipped(path, "unreadable", f"inflates beyond {INFLATED_LIMIT >> 20} MiB")
             file.seek(0)
             header = pydicom.dcmread(
@@ -132,24 +132,34 @@ def _looks_like_dicom(start: bytes) -> bool:
     return group in {0x0002, 0x0008} and element <= 0x0018
 
 
-def _inflates_too_far(path: Path) -> bool:
-    meta = pydicom.filereader.read_file_meta_info(path)
-    if meta.get("TransferSyntaxUID") != DeflatedExplicitVRLittleEndian:
+def _inflates_too_far(file: BinaryIO) -> bool:
+    """Whether a deflated file is larger than the limit once inflated; the limit is all that is inflated."""
+    if not _skip_meta(file):
         return False
-    return _inflated_size(path, meta) > INFLATED_LIMIT
-
-
-def _inflated_size(path: Path, meta: Any) -> int:
-    start = 132 + 12 + int(meta.get("FileMetaInformationGroupLength", 0))
     inflater = zlib.decompressobj(-zlib.MAX_WBITS)
     size = 0
-    with path.open("rb") as file:
-        file.seek(start)
-        while chunk := file.read(65536):
-            while chunk and size <= INFLATED_LIMIT:
-                size += len(inflater.decompress(chunk, 2**22))
-                chunk = inflater.unconsumed_tail
-    return size
+    while size <= INFLATED_LIMIT and (chunk := file.read(65536)):
+        while chunk and size <= INFLATED_LIMIT:
+            size += len(inflater.decompress(chunk, 2**22))
+            chunk = inflater.unconsumed_tail
+    return size > INFLATED_LIMIT
+
+
+def _skip_meta(file: BinaryIO) -> bool:
+    """Read past the preamble and the elements of group 0002; whether they name the deflated syntax."""
+    file.seek(132)
+    deflated = False
+    while (start := file.read(8)) and start[:2] == b"\x02\x00" and len(start) == 8:
+        length = struct.unpack("<H", start[6:])[0]
+        if start[4:6] in {b"OB", b"OW", b"UN", b"UT"}:
+            length = struct.unpack("<I", file.read(4))[0]
+        value = file.read(min(length, 64))
+        file.seek(length - len(value), 1)
+        deflated |= (
+            start[2:4] == b"\x10\x00" and value.rstrip(b"\0 ").decode() == DeflatedExplicitVRLittleEndian
+        )
+    file.seek(-len(start), 1)
+    return deflated
 
 
 def _accepted(header: Any, path: Path) -> Skipped | None:

@@ -167,7 +167,7 @@ def slice_of(frame: Frame, layout: Layout, normal: Vector) -> int:
 
 
 def _spacing(gaps: Vector) -> float:
-    """The median gap, or the least where only that divides all gaps evenly, as where many slices are missing."""
+    """The median gap, or the least where only that divides all gaps evenly (many slices are missing)."""
     for spacing in (float(np.median(gaps)), float(gaps.min())):
         ratios = gaps / spacing
         if np.abs(ratios - np.rint(ratios)).max() <= UNEVEN_ERROR and ratios.min() > 0.5:
