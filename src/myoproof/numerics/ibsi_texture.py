@@ -279,7 +279,7 @@ def _pairs(counts: Floats) -> dict[str, Floats]:
         "joint_maximum": p.max(axis=(1, 2), initial=0.0),
         "joint_average": mean,
         "joint_variance": variance,
-        "joint_entropy": _entropy(p.reshape(len(p), -1)),
+        "joint_entropy": _entropy(p.reshape(len(p), n * n)),
         "difference_average": mean_apart,
         "difference_variance": (apart * (k - mean_apart[:, None]) ** 2).sum(axis=1),
         "difference_entropy": _entropy(apart),
@@ -311,7 +311,7 @@ def _information(p: Floats, row: Floats, joint: Floats) -> dict[str, Floats]:
     own = _entropy(row)
     independent = row[:, :, None] * row[:, None, :]
     crossed = -(p * np.log2(np.where(independent > 0, independent, 1.0))).sum(axis=(1, 2))
-    both = _entropy(independent.reshape(len(p), -1))
+    both = _entropy(independent.reshape(len(p), row.shape[1] ** 2))
     return {
         "information_correlation_1": np.where(own > 0, (joint - crossed) / np.where(own > 0, own, 1.0), 0.0),
         "information_correlation_2": np.sqrt(np.maximum(1 - np.exp(-2 * (both - joint)), 0.0)),
