@@ -27,6 +27,7 @@ REGISTRY: dict[str, dict[str, str]] = {
     },
     "measures": {
         "dixon": "myoproof.measures.dixon:measure",
+        "multiecho": "myoproof.measures.multiecho:measure",
         "relaxation": "myoproof.measures.relaxation:measure",
         "radiomics": "myoproof.measures.radiomics:measure",
     },
@@ -44,6 +45,7 @@ REGISTRY: dict[str, dict[str, str]] = {
         "overlay": "myoproof.delivery.overlay:write",
         "nifti": "myoproof.delivery.nifti:write",
         "mri-page": "myoproof.delivery.mri_page:write",
+        "mri-report": "myoproof.delivery.mri_report:write",
     },
 }
 """Kind -> name -> "module:function". Strings, so that nothing is imported until it is used."""

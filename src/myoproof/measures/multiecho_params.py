@@ -51,7 +51,7 @@ class Params:
     double_bonds_sd: float = DOUBLE_BONDS_SD
     low_confidence: float = 0.5
     doubted_share: float = 0.10
-    swap_share: float = 0.05
+    swap_share: float = 0.20
 
 
 @dataclass(frozen=True, slots=True)
