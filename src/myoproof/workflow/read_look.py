@@ -143,8 +143,8 @@ def _of_dicom(inventory: dicom.Inventory) -> Iterator[Scan]:
             "kind": first.kind.replace("_", " "),
             "images": ", ".join(word.replace("_", " ") for word in first.channels),
             "scanner": first.device or first.vendor,
-            "matrix": " x ".join(map(str, first.shape)),
-            "spacing_mm": " x ".join(f"{step:.2f}" for step in first.spacing_mm),
+            "matrix": "x".join(map(str, first.shape)),
+            "spacing_mm": " ".join(f"{step:.2f}" for step in first.spacing_mm),
             "echoes": len(first.echo_times_s),
             "stacks": len(parts),
             "findings": _counted(findings),
@@ -163,9 +163,9 @@ def _of_nifti(scan: ScanFiles, every: Sequence[ScanFiles]) -> Scan:
     shown |= {"images": ", ".join(word.replace("_", " ") for word in scan.files), "scanner": scan.device}
     try:
         header = bids_nifti.header(scan.paths[0])
-        shown["matrix"] = " x ".join(map(str, header.grid))
+        shown["matrix"] = "x".join(map(str, header.grid))
         steps = (header.affine[:3, :3] ** 2).sum(axis=0) ** 0.5
-        shown["spacing_mm"] = " x ".join(f"{step:.2f}" for step in steps)
+        shown["spacing_mm"] = " ".join(f"{step:.2f}" for step in steps)
         first = next(iter(scan.files.values()))
         shown["echoes"] = max(len(first), header.n_volumes) if scan.kind in {"multiecho", "t2_mapping"} else 0
     except MyoproofError as fault:
