@@ -157,8 +157,7 @@ def remarks(table: pd.DataFrame) -> list[Remark]:
         told += [("absent", row["absent"])] if row["absent"] else []
         for key in told:
             found.setdefault(key, []).append((row["site"], row["side"]))
-            rank = _gravity(key, row["quality"])
-            grave[key] = max(grave.get(key, 0), rank)
+            grave[key] = min(grave.get(key, 2), _gravity(key, row["quality"]))
     words_of = {rank: word for word, rank in RANKS.items()}
     ordered = sorted(found, key=lambda key: (-grave[key], key))
     return [
@@ -189,10 +188,8 @@ def common_flags(rows: pd.DataFrame) -> frozenset[str]:
 
 
 def _gravity(key: tuple[str, str], quality: str) -> int:
-    """A flag is as grave as the mildest row it can stand on says; absence is a warning."""
-    if key[0] == "absent":
-        return 1
-    return RANKS[quality] if key[1] != "sides_split_by_geometry" else 0
+    """A flag is as grave as the mildest row that bears it; absence is a warning."""
+    return 1 if key[0] == "absent" else RANKS[quality]
 
 
 def _where(held: Sequence[tuple[str, str]], places: Sequence[tuple[str, str]]) -> str:

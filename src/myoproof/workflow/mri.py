@@ -5,13 +5,15 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from myoproof.measures import dixon
+from myoproof.measures import dixon, multiecho, radiomics, relaxation
+from myoproof.registry import load_module, names
 from myoproof.segmentation import drawn, tissue
 from myoproof.workflow import folder as study_folder
 from myoproof.workflow import ledger_drive, mri_find, mri_tables
 from myoproof.workflow.executors import Executor, Limits, Pool
 from myoproof.workflow.ledger import Ledger, opened
 from myoproof.workflow.ledger_tasks import Entry, Task
+from myoproof.workflow.mri_steps import NETWORK
 
 VERSION = 1
 """Raised when the steps of a scan change."""
@@ -153,7 +155,7 @@ def run(
             _drive(ledger, manifest, pool, how, tell)
         notes += [f"changed by hand, kept as {name}" for name in ledger.show()]
         entries = ledger.entries(manifest)
-        report = mri_tables.finish(ledger)
+        report = mri_tables.finish(ledger, found.left_out)
     done = sum(entry.state == "done" and entry.task.id not in before for entry in entries)
     return Outcome(tuple(entries), done, len(before), dict(found.left_out), tuple(notes), report)
 
@@ -190,12 +192,20 @@ def _task(found: mri_find.Found, ledger: Ledger, options: Options, scheme: Any) 
         "scan": mri_find.to_json(scan), "t2": mri_find.to_json(found.t2), "b1": mri_find.to_json(found.b1),
         "masks": masks, "fault": fault,
     }  # fmt: skip
-    return Task(found.key, _act(), {**who, "options": asked}, inputs, work=work)
+    return Task(found.key, _act(options), {**who, "options": asked}, inputs, work=work)
 
 
-def _act() -> str:
-    parts = (f"{dixon.METHOD}@{dixon.METHOD_VERSION}", tissue.RATER)
-    return f"mri@{VERSION}({','.join(parts)})"
+def _act(options: Options) -> str:
+    """What a scan goes through, with the version of every method: one that changes makes scans new."""
+    used = [
+        dixon,
+        multiecho,
+        *([relaxation] if options.t2 else []),
+        *([radiomics] if options.radiomics else []),
+    ]
+    named = [f"{method.METHOD}@{method.METHOD_VERSION}" for method in used]
+    network = [load_module("segmenters", NETWORK).RATER] if NETWORK in names("segmenters") else []
+    return f"mri@{VERSION}({','.join([*named, tissue.RATER, *network])})"
 
 
 def _sidecar(path: Path) -> Path:

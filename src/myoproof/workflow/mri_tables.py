@@ -1,11 +1,13 @@
 """The tables of a run's study folder, made from the ledger alone: the same for any order of the work."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import pandas as pd
 
 from myoproof.core.cohort import ACQUISITIONS, EVENTS, SUBJECTS, make_cohort
 from myoproof.core.table import read_frame, write_table
+from myoproof.registry import load_module
 from myoproof.workflow import folder as study_folder
 from myoproof.workflow.ledger import Ledger
 from myoproof.workflow.ledger_tasks import Entry
@@ -13,13 +15,15 @@ from myoproof.workflow.ledger_tasks import Entry
 VISIT = ["subject", "session", "run", "modality"]
 
 
-def finish(ledger: Ledger) -> Path:
+def finish(ledger: Ledger, left_out: Mapping[str, str]) -> Path:
     """Write subjects, acquisitions, the list of active parts, the measurements as CSV, and the report.
 
     Parameters
     ----------
     ledger : Ledger
         Its finished tasks are what the folder holds, besides what others put there.
+    left_out : mapping
+        Scans that are not measured by themselves, with the reason.
 
     Returns
     -------
@@ -35,7 +39,14 @@ def finish(ledger: Ledger) -> Path:
     done = [entry for entry in entries if entry.state == "done"]
     _write_subjects(ledger.folder, done)
     _write_parts(ledger, done)
-    return ledger.folder / "delivery"
+    writer = load_module("writers", "mri-report")
+    report = writer.MriReport(
+        scans=[writer.ScanLine(entry.task.key, entry.summary) for entry in done],
+        quarantined={e.task.key: e.reason for e in entries if e.state == "quarantined"},
+        left_out=left_out,
+    )
+    page: Path = writer.write(report, ledger.folder / "delivery" / "scans.html")
+    return page
 
 
 def _write_subjects(folder: Path, done: list[Entry]) -> None:
