@@ -56,7 +56,7 @@ def test_any_orientation_keeps_every_voxel_in_its_place(
     same_places(values, scan.affine, truth, grid, tolerance=1e-3)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=10, deadline=None)
 @given(order=st.permutations(range(40)), seed=st.integers(0, 2**16))
 def test_file_order_and_names_change_nothing(tmp_path_factory, order, seed) -> None:
     rng = np.random.default_rng(seed)

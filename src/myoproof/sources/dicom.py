@@ -306,9 +306,7 @@ def _scans_of_study(frames: Sequence[Frame], whose: Whose) -> list[Series]:
         by_series.setdefault(frame.origin.series_uid, []).append(frame)
     drafts = [draft for own in by_series.values() for draft in drafts_of(own)]
     scans = [scan_of(together, whose) for together in joined(drafts)]
-    return sorted(
-        scans, key=lambda scan: (scan.frames[0].origin.series_number, scan.kind, scan.frames[0].key)
-    )
+    return sorted(scans, key=lambda scan: (scan.frames[0].origin.series_number, scan.kind))
 
 
 def _day(text: str) -> float:
