@@ -178,7 +178,7 @@ def read_echoes(
         )
     if not found:
         return plain(folder)
-    if echo_times_s or not all(_sidecar(path) for path in found[0].paths):
+    if echo_times_s is not None or not all(_sidecar(path) for path in found[0].paths):
         return plain(*found[0].paths, *folder.glob("*.json"))
     acquisition = read(found[0], tell=tell)
     owner = who or Who()
