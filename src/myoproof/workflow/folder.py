@@ -131,11 +131,11 @@ def add_acquisition(folder: Path, acquisition: Acquisition) -> None:
     key = ["subject", "session", "run", "modality"]
     known = frames["acquisitions"]
     same = (known[key] == [visit[name] for name in key]).all(axis=1)
-    frames["acquisitions"] = pd.concat([known[~same], pd.DataFrame([visit])], ignore_index=True)
+    frames["acquisitions"] = _appended(known[~same], pd.DataFrame([visit]))
     if acquisition.subject not in set(frames["subjects"]["subject"]):
         person = pd.DataFrame([{"subject": acquisition.subject, "centre": acquisition.centre}])
-        frames["subjects"] = pd.concat([frames["subjects"], person], ignore_index=True)
-        frames["covariates"] = pd.concat([frames["covariates"], person[["subject"]]], ignore_index=True)
+        frames["subjects"] = _appended(frames["subjects"], person)
+        frames["covariates"] = _appended(frames["covariates"], person[["subject"]])
     tables = [frames["events"], frames["covariates"]]
     write_subjects(folder, make_cohort(frames["subjects"], frames["acquisitions"], pd.DataFrame(), *tables))
 
@@ -278,6 +278,11 @@ def _subject_table(folder: Path, name: str) -> pd.DataFrame:
         name, {"subject": ""}
     )
     return read_frame(path) if path.is_file() else pd.DataFrame(columns=list(columns), dtype=object)
+
+
+def _appended(frame: pd.DataFrame, rows: pd.DataFrame) -> pd.DataFrame:
+    """Rows below a frame; an empty frame gives no column types of its own."""
+    return pd.concat([frame, rows], ignore_index=True) if len(frame) else rows
 
 
 def _register(connection: duckdb.DuckDBPyConnection, name: str, frame: pd.DataFrame) -> None:
