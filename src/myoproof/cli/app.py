@@ -8,7 +8,17 @@ from typing import Annotated
 import typer
 
 from myoproof import __version__
-from myoproof.cli import measure, measure_radiomics, measure_relaxation, read, run, segment, study, tables
+from myoproof.cli import (
+    measure,
+    measure_multiecho,
+    measure_radiomics,
+    measure_relaxation,
+    read,
+    run,
+    segment,
+    study,
+    tables,
+)
 from myoproof.cli.printing import error_console, escape
 
 INTERRUPTED = 130
@@ -31,6 +41,7 @@ app = typer.Typer(
 GROUPS = {"read": read, "segment": segment, "measure": measure, "study": study, "run": run}
 for _name, _group in GROUPS.items():
     app.add_typer(_group.commands, name=_name)
+measure.commands.command("multiecho")(measure_multiecho.measure_multiecho)
 measure.commands.command("radiomics")(measure_radiomics.measure_radiomics)
 measure.commands.command("relaxation")(measure_relaxation.measure_relaxation)
 for _command in (tables.demo, tables.validate, tables.deliver, tables.query):
