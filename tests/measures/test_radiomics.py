@@ -8,6 +8,7 @@ import nibabel as nib
 import numpy as np
 import pandas as pd
 import pytest
+from benchmarks.bench_radiomics import BEGIN, END, PAGE, feature_table
 
 from myoproof.core.acquisition import Acquisition, Volume
 from myoproof.core.segmentation import Segmentation
@@ -194,3 +195,9 @@ def test_faulty_settings_and_inputs_are_refused_together() -> None:
         radiomics.measure(acquisition, moved, params=SETTINGS)
     with pytest.raises(InvalidInput, match="shape"):
         radiomics.measure(acquisition, replace(segmentation, labels=segmentation.labels[1:]), params=SETTINGS)
+
+
+def test_the_docs_list_the_features_of_the_vocabulary() -> None:
+    assert f"{BEGIN}\n{feature_table()}\n{END}" in PAGE.read_text(encoding="utf-8"), (
+        "run `python -m benchmarks.bench_radiomics --page`"
+    )
