@@ -1,5 +1,6 @@
 """Synthetic DICOM in the style of each vendor: known values on a known grid, written with pydicom."""
 
+import struct
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -295,3 +296,61 @@ def whole(rng: np.random.Generator, grid: Grid | None = None, top: int = 4096) -
     out = rng.integers(0, top, (grid or Grid()).shape)
     out.flat[:2] = 0, top - 1
     return out
+
+
+def lossless_jpeg(
+    samples: np.ndarray, *, predictor: int = 1, precision: int = 12, shift: int = 0, restart_lines: int = 0
+) -> bytes:
+    """Lossless JPEG of one grey frame (row, column), after ITU-T T.81 annex H; every category has five bits."""
+    values = samples.astype(int) >> shift
+    rows, columns = values.shape
+    scan = b""
+    lines = restart_lines or rows
+    for number, first in enumerate(range(0, rows, lines)):
+        scan += _coded(values[first : first + lines], predictor, precision - shift)
+        if first + lines < rows:
+            scan += bytes([0xFF, 0xD0 + number % 8])
+    frame = struct.pack(">BHHBBBB", precision, rows, columns, 1, 1, 0x11, 0)
+    table = bytes([0, *(17 if length == 5 else 0 for length in range(1, 17)), *range(17)])
+    start = bytes([1, 1, 0, predictor, 0, shift])
+    segments = [(0xC3, frame), (0xC4, table)]
+    segments += [(0xDD, struct.pack(">H", restart_lines * columns))] if restart_lines else []
+    head = b"".join(
+        bytes([0xFF, code]) + struct.pack(">H", len(body) + 2) + body
+        for code, body in [*segments, (0xDA, start)]
+    )
+    return b"\xff\xd8" + head + scan + b"\xff\xd9"
+
+
+def _coded(values: np.ndarray, predictor: int, precision: int) -> bytes:
+    bits = []
+    for row, column in np.ndindex(*values.shape):
+        difference = (int(values[row, column]) - _guess(values, row, column, predictor, precision)) & 0xFFFF
+        signed = difference - 65536 if difference > 32768 else difference
+        size = 16 if signed == 32768 else abs(signed).bit_length()
+        bits.append(f"{size:05b}")
+        if 0 < size < 16:
+            bits.append(f"{signed if signed > 0 else signed + (1 << size) - 1:0{size}b}")
+    text = "".join(bits)
+    text += "1" * (-len(text) % 8)
+    return bytes(int(text[place : place + 8], 2) for place in range(0, len(text), 8)).replace(
+        b"\xff", b"\xff\x00"
+    )
+
+
+def _guess(values: np.ndarray, row: int, column: int, predictor: int, precision: int) -> int:
+    if row == 0:
+        return int(values[0, column - 1]) if column else 1 << (precision - 1)
+    above = int(values[row - 1, column])
+    if column == 0:
+        return above
+    left, corner = int(values[row, column - 1]), int(values[row - 1, column - 1])
+    guesses = (
+        left,
+        above,
+        corner,
+        left + above - corner,
+        left + ((above - corner) >> 1),
+        above + ((left - corner) >> 1),
+    )
+    return (*guesses, (left + above) >> 1)[predictor - 1]

@@ -11,7 +11,7 @@ from typing import Any
 
 from pydicom.datadict import tag_for_keyword
 from pydicom.multival import MultiValue
-from pydicom.uid import UID
+from pydicom.uid import UID, DeflatedExplicitVRLittleEndian
 
 from myoproof.sources.dicom_files import UNREADABLE, open_header
 from myoproof.sources.dicom_types import Encoding, Frame, Origin, Scaling, Skipped
@@ -115,7 +115,7 @@ def _frames(header: Any, end: int, path: Path) -> tuple[Frame, ...] | Skipped:
     top = Tags((header, *shared_levels))
     if not groups and top.whole("NumberOfFrames", 1) > 1:
         return Skipped(path, "unreadable", "several frames without functional groups")
-    origin = _origin(header, top, end, path)
+    origin = _origin(header, top, end, path, len(groups) if groups else 1)
     if isinstance(origin, Skipped):
         return origin
     if not groups:
@@ -152,7 +152,7 @@ class _Lazy:
         return self.item[self.tag].value
 
 
-def _origin(header: Any, top: Tags, end: int, path: Path) -> Origin | Skipped:
+def _origin(header: Any, top: Tags, end: int, path: Path, count: int) -> Origin | Skipped:
     syntax = str(header.file_meta.get("TransferSyntaxUID", "") or "")
     if not syntax:
         syntax = ENCODINGS[header.original_encoding]
@@ -160,7 +160,9 @@ def _origin(header: Any, top: Tags, end: int, path: Path) -> Origin | Skipped:
     stored = top.whole("BitsStored", allocated)
     encoding = Encoding(
         syntax=syntax,
-        offset=end + _prefix_bytes(syntax) if syntax in NATIVE else 0,
+        offset=0 if syntax == DeflatedExplicitVRLittleEndian else end + _prefix_bytes(syntax),
+        native=syntax in NATIVE,
+        frames=count,
         bits_allocated=allocated,
         bits_stored=stored,
         high_bit=top.whole("HighBit", stored - 1),
@@ -186,7 +188,7 @@ def _origin(header: Any, top: Tags, end: int, path: Path) -> Origin | Skipped:
         vendor=vendor_of(maker),
         device=device_of(maker, model, field_strength_t(top)),
         encoding=encoding,
-        pixel_bytes=max(0, path.stat().st_size - encoding.offset) if encoding.offset else -1,
+        pixel_bytes=max(0, path.stat().st_size - encoding.offset) if encoding.native else -1,
     )
 
 

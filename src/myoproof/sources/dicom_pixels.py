@@ -9,9 +9,11 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import pydicom
+from pydicom.encaps import get_frame
 from pydicom.pixels import iter_pixels, pixel_array
 from pydicom.uid import UID, DeflatedExplicitVRLittleEndian, RLELossless
 
+from myoproof.sources import dicom_lossless
 from myoproof.sources.dicom_files import UNREADABLE
 from myoproof.sources.dicom_types import Encoding, Frame
 
@@ -43,7 +45,7 @@ def stored_pixels(frames: Iterable[Frame]) -> Iterator[tuple[Frame, Stored | Und
         by_file.setdefault(frame.origin.path, []).append(frame)
     for path, wanted in sorted(by_file.items()):
         wanted.sort(key=lambda frame: frame.number)
-        if wanted[0].origin.encoding.offset:
+        if wanted[0].origin.encoding.native:
             yield from _native(path, wanted)
         else:
             yield from _compressed(path, wanted)
@@ -105,7 +107,14 @@ def _compressed(path: Path, wanted: list[Frame]) -> Iterator[tuple[Frame, Stored
 
 def _decoded(path: Path, wanted: list[Frame]) -> Iterator[npt.NDArray[np.integer]]:
     numbers = [frame.number for frame in wanted]
-    if wanted[0].origin.encoding.syntax == DeflatedExplicitVRLittleEndian:
+    encoding = wanted[0].origin.encoding
+    if encoding.syntax in dicom_lossless.SYNTAXES:
+        with path.open("rb") as file:
+            for frame in wanted:
+                file.seek(encoding.offset)
+                data = get_frame(file, frame.number, number_of_frames=encoding.frames)
+                yield dicom_lossless.decode(data, (frame.rows, frame.columns))
+    elif encoding.syntax == DeflatedExplicitVRLittleEndian:
         whole = pydicom.dcmread(path)
         yield from (pixel_array(whole, index=number, raw=True) for number in numbers)
     else:

@@ -157,12 +157,19 @@ def _same_protocol(one: Draft, other: Draft) -> bool:
     first, second = one.first, other.first
     if first.origin.series_uid == second.origin.series_uid:
         return True
+    if _timed(one) != _timed(other):
+        return False
     for name in ("repetition_time_s", "flip_angle_deg", "field_strength_t"):
         if not np.isclose(first.settings.get(name, 0), second.settings.get(name, 0), rtol=1e-3):
             return False
     if not isnan(one.acquired_s) and not isnan(other.acquired_s):
         return abs(one.acquired_s - other.acquired_s) <= SAME_START_S
     return _base(first) == _base(second)
+
+
+def _timed(draft: Draft) -> bool:
+    """Whether the echo times are known."""
+    return all(time >= 0 for _, _, time in draft.layers)
 
 
 def _base(frame: Frame) -> str:

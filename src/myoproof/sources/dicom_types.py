@@ -40,7 +40,11 @@ class Encoding:
     syntax : str
         Transfer syntax UID.
     offset : int
-        Where the value of the pixel data begins in the file, in bytes; 0 where it is compressed.
+        Where the value of the pixel data begins in the file, in bytes; 0 where the file is deflated.
+    native : bool
+        Whether frames lie uncompressed at that place.
+    frames : int
+        How many frames the file holds.
     bits_allocated, bits_stored, high_bit : int
         As in the header.
     signed, big_endian : bool
@@ -49,6 +53,8 @@ class Encoding:
 
     syntax: str
     offset: int
+    native: bool
+    frames: int
     bits_allocated: int
     bits_stored: int
     high_bit: int
