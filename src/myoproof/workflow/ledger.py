@@ -66,6 +66,8 @@ class Ledger:
         shutil.rmtree(self._staging, ignore_errors=True)
         used = {str(digest) for (digest,) in self._rows.execute("SELECT DISTINCT digest FROM outputs")}
         ledger_files.sweep(self.objects, used)
+        for unfinished in (self.place / "manifests").glob(".*"):
+            unfinished.unlink(missing_ok=True)
 
     def enter(self, tasks: Sequence[Task]) -> str:
         """Enter a manifest: what is to be done, in order. It never changes; its name is its hash.
@@ -253,7 +255,7 @@ class Ledger:
         for entry in self.entries():
             for output in self.outputs(entry.task.id) if entry.state == "done" else []:
                 current.add(output.name)
-                moved = ledger_files.show(self.folder, self.objects, output, known[output.name])
+                moved = ledger_files.show(self.folder, self.place, output, known[output.name])
                 aside += [moved] if moved else []
         ids = self.ids()
         for name in sorted(set(known) - current):

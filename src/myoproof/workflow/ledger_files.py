@@ -10,7 +10,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from myoproof.core.atomic import atomic_path
 from myoproof.errors import NotWritable
 
 CHUNK = 1 << 20
@@ -130,13 +129,14 @@ def damage(objects: Path, output: Output) -> str:
     return ""
 
 
-def show(folder: Path, objects: Path, output: Output, known: Collection[str]) -> str:
+def show(folder: Path, place: Path, output: Output, known: Collection[str]) -> str:
     """Put a copy of a stored output where people look for it.
 
     Parameters
     ----------
-    folder, objects : Path
-        The output folder and its store.
+    folder, place : Path
+        The output folder, and the ledger's own in it: copies are made there and renamed when they are whole,
+        so that a kill leaves no piece where people look.
     output : Output
         What to show.
     known : collection of str
@@ -164,8 +164,16 @@ def show(folder: Path, objects: Path, output: Output, known: Collection[str]) ->
             kept = target.with_name(f"{stem}.changed-{held[:8]}{dot}{suffix}")
             target.replace(kept)
             aside = kept.relative_to(folder).as_posix()
-    with atomic_path(target) as temporary:
-        shutil.copyfile(object_path(objects, output.digest), temporary)
+    try:
+        copy = place / "staging" / output.digest
+        copy.parent.mkdir(exist_ok=True)
+        shutil.copyfile(object_path(place / "objects", output.digest), copy)
+        _sync(copy)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        copy.replace(target)
+    except OSError as error:
+        mend = "free space and run again: what is finished is kept"
+        raise NotWritable(f"cannot be written ({error.strerror})", where=str(target), mend=mend) from error
     return aside
 
 
@@ -184,6 +192,13 @@ def sweep(objects: Path, used: Collection[str]) -> int:
             path.unlink()
             removed += 1
     return removed
+
+
+def clear(folder: Path, names: Collection[str]) -> None:
+    """Remove the unfinished temporary files that a killed process left beside files of these names."""
+    for path in folder.glob(".*"):
+        if any(path.name.startswith(f".{name}.") for name in names):
+            path.unlink(missing_ok=True)
 
 
 def _sync(path: Path) -> None:

@@ -9,9 +9,12 @@ from myoproof.core.cohort import ACQUISITIONS, EVENTS, SUBJECTS, make_cohort
 from myoproof.core.table import read_frame, write_table
 from myoproof.registry import load_module
 from myoproof.workflow import folder as study_folder
+from myoproof.workflow import ledger_files
 from myoproof.workflow.ledger import Ledger
 from myoproof.workflow.ledger_tasks import Entry
 
+TABLES = (*study_folder.SUBJECT_TABLES, "ledger", "measurements", "scans")
+"""What is written here; a killed run may have left a piece of it under a hidden name."""
 VISIT = ["subject", "session", "run", "modality"]
 
 
@@ -35,6 +38,9 @@ def finish(ledger: Ledger, left_out: Mapping[str, str]) -> Path:
     NotWritable
         If the folder cannot be written.
     """
+    names = [f"{name}{ending}" for name in TABLES for ending in (".csv", ".parquet", ".json", ".html")]
+    for place in ("tables", "delivery"):
+        ledger_files.clear(ledger.folder / place, names)
     entries = ledger.entries()
     done = [entry for entry in entries if entry.state == "done"]
     _write_subjects(ledger.folder, done)
