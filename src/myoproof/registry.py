@@ -23,6 +23,7 @@ REGISTRY: dict[str, dict[str, str]] = {
     },
     "segmenters": {
         "drawn": "myoproof.segmentation.drawn:segment",
+        "thigh": "myoproof.segmentation.thigh:segment",
         "tissue": "myoproof.segmentation.tissue:segment",
     },
     "measures": {

@@ -91,6 +91,33 @@ def read(
     )
 
 
+def read_image(path: Path, *, subject: str = "", session: str = "", run: str = "") -> Acquisition:
+    """Read one image of a single contrast.
+
+    Parameters
+    ----------
+    path : Path
+        NIfTI, 3-D.
+    subject, session, run : str
+        Pseudonym, visit and repetition.
+
+    Returns
+    -------
+    Acquisition
+        Modality ``muscle_mri`` with a Volume of the channel ``image``.
+
+    Raises
+    ------
+    NotReadable, InvalidInput
+        As :func:`read`.
+    """
+    image = _load_all({"image": Path(path)})["image"]
+    refuse(_faults(image))
+    values = np.ascontiguousarray(_three(image), dtype=np.float32)
+    volume = Volume({"image": values}, image.affine)
+    return Acquisition(subject, session, run, "muscle_mri", volume, digest=_digest(Path(path)))
+
+
 def read_mask(path: Path) -> tuple[npt.NDArray[np.uint16], npt.NDArray[np.float64]]:
     """Read a drawn label mask.
 
