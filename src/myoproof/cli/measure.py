@@ -17,7 +17,7 @@ def measure_dixon(
     water: Water,
     segmentation: Mask,
     out: Annotated[Path, typer.Option(help="Rows: .csv or .parquet.")],
-    labels: Labels = "huashan11",
+    labels: Labels = "",
     side_by_side: Annotated[
         bool,
         typer.Option("--side-by-side", help="Add rows with side `both`, over the union of left and right."),

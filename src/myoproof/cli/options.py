@@ -8,9 +8,14 @@ import typer
 
 Fat = Annotated[Path, typer.Option(help="Fat image (NIfTI).")]
 Water = Annotated[Path, typer.Option(help="Water image (NIfTI), same grid.")]
-Mask = Annotated[Path, typer.Option("--segmentation", help="Mask (NIfTI), same grid, one number a muscle.")]
+Mask = Annotated[
+    Path, typer.Option("--segmentation", help="Mask: NIfTI on the same grid, DICOM SEG or RTSTRUCT.")
+]
 Labels = Annotated[
-    str, typer.Option(help="Label scheme: `huashan11`, or a CSV with columns label,site,side.")
+    str,
+    typer.Option(
+        help="Label scheme: `huashan11` (usual), or a CSV label,site,side; SEG and RTSTRUCT name themselves."
+    ),
 ]
 SubjectName = Annotated[str, typer.Option(help="Pseudonym of the subject.")]
 SessionName = Annotated[str, typer.Option(help="Visit, for example m00.")]

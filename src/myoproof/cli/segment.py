@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from myoproof.cli.options import Fat, Labels, Mask, Water
+from myoproof.cli.options import CORES, Fat, Jobs, Labels, Mask, Water
 from myoproof.cli.printing import print_frame, progress, workflow
 
 commands = typer.Typer(no_args_is_help=True, help="Find the regions of a scan, or check those drawn on it.")
@@ -16,7 +16,7 @@ def segment_drawn(
     fat: Fat,
     water: Water,
     segmentation: Mask,
-    labels: Labels = "huashan11",
+    labels: Labels = "",
     out: Annotated[Path | None, typer.Option(help="Findings as CSV.")] = None,
 ) -> None:
     """Check a drawn mask: islands, holes, empty labels, muscles cut by the stack or the field of view."""
@@ -24,6 +24,40 @@ def segment_drawn(
     frame = verbs.mask_findings(verbs.DixonFiles(fat, water, segmentation, labels), out=out)
     print_frame(frame)
     print(f"{len(frame)} findings")
+
+
+@commands.command("thigh")
+def segment_thigh(
+    out: Annotated[Path, typer.Option(help="Mask (NIfTI); tables and maps are written beside it.")],
+    fat: Annotated[Path | None, typer.Option(help="Fat image (NIfTI).")] = None,
+    water: Annotated[Path | None, typer.Option(help="Water image (NIfTI), same grid.")] = None,
+    image: Annotated[Path | None, typer.Option(help="One image of any contrast instead.")] = None,
+    propagate_from: Annotated[
+        Path | None, typer.Option(help="Checked mask of the baseline visit, to be carried over.")
+    ] = None,
+    baseline: Annotated[
+        tuple[Path, Path] | None, typer.Option(help="Fat and water of the baseline visit.")
+    ] = None,
+    labels: Labels = "huashan11",
+    anyway: Annotated[bool, typer.Option("--anyway", help="Also outside the training domain.")] = False,
+    jobs: Jobs = CORES,
+) -> None:
+    """Eleven thigh muscles on each side, found by the network or carried over from a checked baseline.
+
+    Example: `myoproof segment thigh --fat F.nii.gz --water W.nii.gz --out MASK.nii.gz`
+
+    Research use only; look at every mask before you measure.
+    """
+    module = workflow("segment")
+    acquisition = module.read_images(fat, water, image)
+    with progress() as told:
+        if propagate_from is None:
+            frame = module.thigh_muscles(acquisition, out, threads=jobs, refuse=not anyway, progress=told)
+        else:
+            earlier = module.baseline(propagate_from, baseline, labels)
+            frame = module.carry_over(earlier, acquisition, out, progress=told)
+    print_frame(frame)
+    print(f"mask: {out}")
 
 
 @commands.command("tissue")

@@ -12,7 +12,6 @@ import pandas as pd
 from myoproof.core.acquisition import Acquisition
 from myoproof.core.atomic import atomic_folder
 from myoproof.core.contracts import Measure, Progress, StudyKind
-from myoproof.core.provenance import digest_bytes, digest_files
 from myoproof.core.result import Result, load_result, save_result
 from myoproof.core.segmentation import Segmentation
 from myoproof.core.study import read_study
@@ -21,9 +20,10 @@ from myoproof.errors import Finding
 from myoproof.evidence import agreement, claims, shipped
 from myoproof.measures import dixon
 from myoproof.registry import load, load_module, names
-from myoproof.segmentation import checks, drawn
+from myoproof.segmentation import checks
 from myoproof.sources import nifti
 from myoproof.workflow import folder as study_folder
+from myoproof.workflow import regions
 
 RECORD = ("id", "act", "inputs", "parents")
 """What a report shows of a provenance record."""
@@ -36,9 +36,10 @@ class DixonFiles:
     Parameters
     ----------
     fat, water, segmentation : Path
-        NIfTI files on one grid.
+        NIfTI files on one grid; the segmentation may also be a DICOM Segmentation or an RTSTRUCT.
     labels : str
-        A label scheme of the vocabulary, or the path of a CSV (label, site, side).
+        A label scheme of the vocabulary, or the path of a CSV (label, site, side); "" takes the names of the
+        segmentation file, and ``huashan11`` where it has none.
     subject, session, rater, run : str
         Pseudonym, visit, who drew the mask, and which repetition.
     """
@@ -73,11 +74,8 @@ def read_scan(files: DixonFiles) -> Scan:
     acquisition = nifti.read(
         files.fat, files.water, subject=files.subject, session=files.session, run=files.run
     )
-    labels, affine = nifti.read_mask(files.segmentation)
-    scheme = drawn.read_scheme(files.labels)
-    regions = drawn.segment(acquisition, labels, affine, scheme, rater=files.rater)
-    scheme_digest = digest_bytes(json.dumps(sorted(scheme.items())).encode())
-    return Scan(acquisition, regions, (acquisition.digest, digest_files(files.segmentation), scheme_digest))
+    read = regions.read(files.segmentation, acquisition, labels=files.labels, rater=files.rater)
+    return Scan(acquisition, read.segmentation, (acquisition.digest, *read.inputs))
 
 
 def check_scan(files: DixonFiles) -> list[Finding]:
