@@ -31,6 +31,13 @@ REGISTRY: dict[str, dict[str, str]] = {
         "multiecho": "myoproof.measures.multiecho:measure",
         "relaxation": "myoproof.measures.relaxation:measure",
         "radiomics": "myoproof.measures.radiomics:measure",
+        "compartments": "myoproof.measures.compartments:measure",
+        "heterogeneity": "myoproof.measures.heterogeneity:measure",
+        "femur": "myoproof.measures.femur:measure",
+    },
+    "derivations": {
+        "asymmetry": "myoproof.measures.asymmetry:derive",
+        "fat_volume": "myoproof.measures.compartments_fat:derive",
     },
     "studies": {
         "phenotypes": "myoproof.studies.phenotypes:run",
@@ -40,6 +47,7 @@ REGISTRY: dict[str, dict[str, str]] = {
         "mask": "myoproof.segmentation.checks:check",
         "agreement": "myoproof.evidence.agreement:check",
         "claims": "myoproof.evidence.claims:check",
+        "repeatability": "myoproof.evidence.repeatability:check",
     },
     "writers": {
         "report": "myoproof.delivery.report:write",

@@ -10,6 +10,7 @@ import typer
 from myoproof import __version__
 from myoproof.cli import (
     measure,
+    measure_derived,
     measure_multiecho,
     measure_radiomics,
     measure_relaxation,
@@ -43,6 +44,7 @@ for _name, _group in GROUPS.items():
     app.add_typer(_group.commands, name=_name)
 measure.commands.command("multiecho")(measure_multiecho.measure_multiecho)
 measure.commands.command("radiomics")(measure_radiomics.measure_radiomics)
+measure.commands.command("derived")(measure_derived.measure_derived)
 measure.commands.command("relaxation")(measure_relaxation.measure_relaxation)
 for _command in (tables.demo, tables.validate, tables.deliver, tables.query):
     app.command()(_command)

@@ -1,6 +1,6 @@
 """Rows at standard heights of the thigh: slices interpolated to shares of the femur's length."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -40,7 +40,7 @@ class Params:
     femur_distal_mm: float | None = None
     femur_proximal_mm: float | None = None
     positions: tuple[float, ...] = POSITIONS
-    border: dixon.Params = dixon.Params()
+    border: dixon.Params = field(default_factory=dixon.Params)
 
 
 def measure(

@@ -1,0 +1,151 @@
+"""Derived measures as one act: groups, heterogeneity, asymmetry, fat volumes, heights; and repeatability."""
+
+from dataclasses import asdict
+from pathlib import Path
+
+import pandas as pd
+
+from myoproof.core.table import Table, from_rows, read_table, write_table
+from myoproof.errors import InvalidInput, OutOfDomain
+from myoproof.evidence import repeatability
+from myoproof.measures import asymmetry, compartments, compartments_fat, dixon, femur, heterogeneity
+from myoproof.segmentation import tissue
+from myoproof.workflow import folder as study_folder
+from myoproof.workflow.verbs import DixonFiles, Scan, read_scan
+
+ACT = "derived@1"
+
+
+def measure_derived(
+    files: DixonFiles,
+    *,
+    out: Path | None = None,
+    femur_mm: tuple[float, float] | None = None,
+    positions: tuple[float, ...] = femur.POSITIONS,
+    into: Path | None = None,
+) -> Table:
+    """What follows from a Dixon scan beside the rows of its single muscles.
+
+    Parameters
+    ----------
+    files : DixonFiles
+        What to measure.
+    out : Path, optional
+        Rows as CSV or Parquet; a provenance record is written beside it.
+    femur_mm : (distal, proximal), optional
+        Heights (world z, RAS+ mm) of the ends of the femur, for rows ``femur:0.50``.
+    positions : tuple of float
+        Shares of the femur's length from its distal end.
+    into : Path, optional
+        A study folder that the rows are added to.
+
+    Returns
+    -------
+    Table
+        Muscle groups, heterogeneity, asymmetry of muscles and groups, fat volumes of muscles, groups and
+        compartments (subcutaneous, between muscles), and rows at heights of the femur.
+
+    Raises
+    ------
+    NotReadable, InvalidInput, NotWritable
+        For faulty files or outputs; nothing half-written remains.
+    """
+    if into is not None:
+        study_folder.refuse_foreign(into, "study folder")
+    scan = read_scan(files)
+    rows = derived_rows(scan, femur_mm=femur_mm, positions=positions)
+    key = {name: getattr(files, name) for name in ("subject", "session", "run", "rater")}
+    settings = {
+        "compartments": asdict(compartments.Params()),
+        "heterogeneity": asdict(heterogeneity.Params()),
+        "femur_mm": femur_mm,
+        "positions": positions,
+    }
+    act = study_folder.Act(ACT, key | settings, scan.inputs)
+    rows = Table(rows.assign(provenance=act.id))
+    if out is not None:
+        write_table(rows, out)
+        study_folder.write_json(act.record, out.with_name(out.name + ".provenance.json"))
+    if into is not None:
+        study_folder.add_acquisition(into, scan.acquisition)
+        study_folder.add_part(into, rows, act)
+    return rows
+
+
+def derived_rows(
+    scan: Scan,
+    *,
+    femur_mm: tuple[float, float] | None = None,
+    positions: tuple[float, ...] = femur.POSITIONS,
+) -> Table:
+    """The rows of :func:`measure_derived`, of a scan that was read."""
+    acquisition, regions = scan.acquisition, scan.segmentation
+    single = dixon.measure(acquisition, regions, params=dixon.Params(side_by_side=True))
+    groups = compartments.measure(acquisition, regions)
+    tables = [groups, heterogeneity.measure(acquisition, regions)]
+    muscles = from_rows(pd.concat([single, groups], ignore_index=True))
+    plain = Table(muscles[muscles["method"] == dixon.METHOD])
+    tables.append(asymmetry.derive(plain))
+    try:
+        around = dixon.measure(
+            acquisition, tissue.segment(acquisition), params=dixon.Params(side_by_side=True)
+        )
+        around = Table(around[(around["method"] == dixon.METHOD) & ~around["at"].str.startswith("slice:")])
+        tables += [around, compartments_fat.derive(around)]
+    except (InvalidInput, OutOfDomain):
+        pass
+    tables.append(compartments_fat.derive(plain))
+    if femur_mm is not None:
+        params = femur.Params(femur_mm[0], femur_mm[1], positions)
+        tables.append(femur.measure(acquisition, regions, context=plain, params=params))
+    return from_rows(pd.concat([table for table in tables if len(table)], ignore_index=True))
+
+
+def summary(rows: pd.DataFrame) -> pd.DataFrame:
+    """A line per kind of derived measure: rows, sites, absent values."""
+    counts = rows.assign(kind=rows["method"].str.partition(":")[0]).groupby(
+        "kind", as_index=False, sort=False
+    )
+    return pd.DataFrame(
+        counts.agg(
+            measures=("measure", "nunique"),
+            sites=("site", "nunique"),
+            rows=("value", "size"),
+            absent=("value", lambda values: int(values.isna().sum())),
+        )
+    )
+
+
+def repeatability_of(
+    rows_path: Path,
+    against_path: Path | None = None,
+    *,
+    across: str = "run",
+    by_site: bool = True,
+    out: Path | None = None,
+) -> pd.DataFrame:
+    """Minimal detectable change per muscle, as evidence rows, from files of measurement rows.
+
+    Parameters
+    ----------
+    rows_path : Path
+        Rows, with their repeats where no second file is given.
+    against_path : Path, optional
+        The repeats.
+    across : str
+        Key columns in which repeats may differ, by commas.
+    by_site : bool
+        Whether every site gets its own rows.
+    out : Path, optional
+        Evidence rows as CSV.
+
+    Raises
+    ------
+    NotReadable, InvalidInput
+        If a file cannot be read, or nothing was measured twice.
+    """
+    against = None if against_path is None else read_table(against_path)
+    evidence = repeatability.check(read_table(rows_path), against, across=across, by_site=by_site)
+    if out is not None:
+        write_table(evidence, out)
+    return evidence
