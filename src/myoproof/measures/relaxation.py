@@ -16,6 +16,7 @@ from myoproof.measures.relaxation_maps import Scan, scan_maps
 from myoproof.measures.relaxation_params import Context, Params
 from myoproof.measures.relaxation_rows import Findings, all_rows
 from myoproof.measures.relaxation_sums import Floats, Layers, make_layers, muscle_sums, usable
+from myoproof.numerics.water_t2_b1 import aliases
 from myoproof.numerics.water_t2_mono import mono_exponential
 
 __all__ = ["METHOD", "METHOD_VERSION", "Context", "Params", "maps", "measure"]
@@ -81,6 +82,7 @@ def measure(
         sums={number: muscle_sums(layers, number, boxes[number - 1], params) for number in numbers},
         doubts=sensitivities(scan, _counted(scan, regions, params)),
         mono_ms=_mono(scan, layers, numbers),
+        other_field=aliases(scan.dictionary, scan.dictionary.b1),
         edges=border_flags(shown, regions),
         shared=regions.flags
         | (frozenset({"mask_carried"}) if carried else frozenset())
@@ -176,7 +178,7 @@ def _mono(scan: Scan, layers: Layers, numbers: list[int]) -> dict[int, Floats]:
     """Mono-exponential T2 (ms) of the whole of each muscle and of each of its slices."""
     last = scan.echoes.slice_axis
     skip = scan.train.skip
-    values = np.moveaxis(scan.echoes.values[..., skip:], last, 2)
+    values = np.moveaxis(np.asarray(scan.echoes.values[..., skip:], dtype=np.float32), last, 2)
     out = {}
     for number in numbers:
         where = np.nonzero(layers.index == number)

@@ -1,4 +1,4 @@
-"""How far a muscle's water T2 would move if what a whole scan shares were otherwise: fat, field, saturation."""
+"""How far water T2 would move if what a whole scan shares were otherwise: fat, field, saturation."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -9,7 +9,8 @@ import numpy.typing as npt
 from myoproof.measures.relaxation_maps import Scan, at_places
 from myoproof.measures.relaxation_params import Params
 from myoproof.numerics.water_t2 import Known, fit
-from myoproof.numerics.water_t2_dictionary import B1_RANGE, build
+from myoproof.numerics.water_t2_b1 import aliases
+from myoproof.numerics.water_t2_dictionary import B1_RANGE, Dictionary, build
 
 Floats = npt.NDArray[np.float64]
 Floats32 = npt.NDArray[np.float32]
@@ -35,12 +36,15 @@ class Sensitivity:
         Per unit of the transmit field; 0 where it was free in each voxel.
     fat_signal : float
         Per relative change of fat's signal over water's.
+    alias : float
+        Change (ms) if the fitted transmit field were the other one that gives nearly the same echoes.
     """
 
     fat_t2: float
     fat_share: float
     field: float
     fat_signal: float
+    alias: float
 
 
 def sensitivities(scan: Scan, groups: Mapping[int, npt.NDArray[np.intp]]) -> dict[int, Sensitivity]:
@@ -67,7 +71,7 @@ def sensitivities(scan: Scan, groups: Mapping[int, npt.NDArray[np.intp]]) -> dic
     samples = np.ascontiguousarray(values.reshape(-1, values.shape[3])[scan.places[rows]])
     known = _of_rows(scan.known, rows, scan.places.size)
     fatter = build(replace(scan.train, t2_fat_s=scan.train.t2_fat_s + FAT_STEP_S))
-    changed = {
+    changed: dict[str, tuple[Dictionary, Known, float]] = {
         "fat_t2": (fatter, known, FAT_STEP_S),
         "fat_signal": (
             scan.dictionary,
@@ -76,20 +80,23 @@ def sensitivities(scan: Scan, groups: Mapping[int, npt.NDArray[np.intp]]) -> dic
         ),
     }
     if scan.fat_known:
-        share = np.asarray(known.fat_share) + np.float32(SHARE_STEP)
+        share = np.asarray(known.fat_share, dtype=np.float32) + np.float32(SHARE_STEP)
         changed["fat_share"] = (scan.dictionary, replace(known, fat_share=share), SHARE_STEP)
     if np.any(scan.field_sd > 0):
         field = np.asarray(known.b1, dtype=np.float32)
         step = np.where(field + FIELD_STEP < B1_RANGE[1], FIELD_STEP, -FIELD_STEP).astype(np.float32)
         changed["field"] = (scan.dictionary, replace(known, b1=field + step), FIELD_STEP)
+    if np.any(scan.field_sd > 0) and not scan.field_given:
+        other = aliases(scan.dictionary, known.b1)
+        changed["alias"] = (scan.dictionary, replace(known, b1=other), 1.0)
     water = np.clip(1.0 - scan.fitted.fat_share[rows], 0.0, 1.0)
     before = scan.fitted.t2_s[rows]
     found: dict[str, Floats] = {}
-    for name, (dictionary, moved, step) in changed.items():
+    for name, (dictionary, moved, size) in changed.items():
         after = fit(samples, dictionary, noise_sd=scan.noise_sd, known=moved).t2_s
         found[name] = np.array(
             [
-                1e3 * _mean(part, other, weight) / step
+                1e3 * _mean(part, other, weight) / size
                 for part, other, weight in zip(
                     *(np.split(values, ends[:-1]) for values in (after, before, water)), strict=True
                 )
@@ -107,6 +114,7 @@ def shared_variance(of: Sensitivity, scan: Scan, field_sd: float, params: Params
         + (of.fat_share * params.fat_fraction_doubt) ** 2
         + (of.field * field_sd) ** 2
         + (of.fat_signal * scan.fat_signal_sd) ** 2
+        + params.alias_share * of.alias**2
     )
 
 

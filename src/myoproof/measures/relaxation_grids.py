@@ -139,8 +139,8 @@ def onto(
         place[through] = np.rint(place[through])
         for axis, n in enumerate(parts[0].shape):
             inside &= (place[axis] > -0.75) & (place[axis] < n - 0.25)
-        for total, part in zip(totals, parts, strict=True):
-            total += ndimage.map_coordinates(part, place, order=1, mode="nearest") / len(offsets)
+        for i, part in enumerate(parts):
+            totals[i] += ndimage.map_coordinates(part, place, order=1, mode="nearest") / len(offsets)
     return totals, inside
 
 
@@ -187,7 +187,7 @@ def _source(volume: Volume) -> tuple[Floats32, Floats32, Floats32]:
     cleaned, sds = [], []
     for part, other in ((fat, water), (water, fat)):
         sigma = noise_sd(part, tissue, tissue & (part > other))
-        cleaned.append(part - floor_excess(part, tissue, sigma))
+        cleaned.append(part - floor_excess(part.astype(np.float64), tissue, sigma))
         sds.append(sigma)
     total = np.maximum(cleaned[0] + cleaned[1], 1e-6)
     share = np.where(tissue, cleaned[0] / total, 0.0)

@@ -122,7 +122,7 @@ def scan_maps(acquisition: Acquisition, wanted: Bools | None, context: Context, 
         t2_fat_s=params.fat_t2_s,
     )
     dictionary = build(train)
-    values = echoes.values[..., params.skip :]
+    values = np.asarray(echoes.values[..., params.skip :], dtype=np.float32)
     tissue, sigma = _tissue_and_noise(echoes, params)
     ratio, ratio_sd = fat_over_water(acquisition, train, params)
     known = _known(echoes, context, params, ratio)
@@ -140,7 +140,7 @@ def scan_maps(acquisition: Acquisition, wanted: Bools | None, context: Context, 
             known, field_sd = _with_field(values, watery, dictionary, known, sigma, (echoes, context, params))
     places = np.flatnonzero(_around(wanted, echoes) & tissue if wanted is not None else tissue)
     own = at_places(known, places, echoes.shape)
-    flat = np.ascontiguousarray(values.reshape(-1, values.shape[3])[places])
+    flat = values.reshape(-1, values.shape[3])[places]
     fitted = fit(flat, dictionary, noise_sd=sigma, known=own, threads=context.threads)
     given = context.field is not None
     return Scan(
@@ -240,7 +240,9 @@ def _tissue_and_noise(echoes: Echoes, params: Params) -> tuple[Bools, float]:
     bright = np.moveaxis(echoes.values[..., :2].max(axis=3), last, 2).astype(np.float32)
     dark = np.moveaxis(echoes.values[..., -1], last, 2).astype(np.float32)
     tissue = body(bright)
-    sigma = params.noise_sd or noise_sd(dark, ndimage.binary_dilation(tissue, np.ones((3, 3, 1))), tissue)
+    sigma = params.noise_sd or noise_sd(
+        dark, ndimage.binary_dilation(tissue, np.ones((3, 3, 1), dtype=bool)), tissue
+    )
     tissue &= bright > TISSUE_IN_NOISE * sigma
     return np.moveaxis(tissue, 2, last), float(sigma)
 

@@ -23,6 +23,12 @@ B1_FIT_DOUBT = 0.01
 """What is added to the SD of a fitted field, because muscles are not even (proposal)."""
 T1_SD_S = 0.150
 """SD of the T1 of muscle water over people, which saturation depends on (proposal)."""
+RIM_MM = 1.0
+RIM_VOXELS = 0.5
+RIM_SHARE_SD = 0.62
+"""Rim within the drawn border whose water is not the muscle's alone, as in the Dixon measure (proposals)."""
+ALIAS_SHARE = 0.5
+"""Chance that a fitted field is the other one that gives the same echoes (proposal: no better than even)."""
 REGISTRATION_MM = 0.5
 """SD of the shift between the echoes and their companion (proposal): doubts the fat fraction at borders."""
 
@@ -74,7 +80,10 @@ class Params:
         Coverage of the intervals.
     boundary_sd_mm, roughness_sd_mm, roughness_length_mm : float
         Border model, as in the Dixon measure.
-    fat_t2_sd_s, fat_fraction_doubt, b1_map_doubt, b1_fit_doubt, t1_sd_s, registration_mm : float
+    rim_mm, rim_voxels, rim_share_sd : float
+        Voxels this near the drawn border (millimetres plus in-plane voxels) take the T2 of the core below;
+        the difference it makes is known to this relative SD.
+    fat_t2_sd_s, fat_fraction_doubt, b1_map_doubt, b1_fit_doubt, t1_sd_s, registration_mm, alias_share : float
         Doubts that a whole scan shares; see the constants.
     """
 
@@ -93,9 +102,13 @@ class Params:
     boundary_sd_mm: float = BOUNDARY_SD_MM
     roughness_sd_mm: float = ROUGHNESS_SD_MM
     roughness_length_mm: float = ROUGHNESS_LENGTH_MM
+    rim_mm: float = RIM_MM
+    rim_voxels: float = RIM_VOXELS
+    rim_share_sd: float = RIM_SHARE_SD
     fat_t2_sd_s: float = FAT_T2_SD_S
     fat_fraction_doubt: float = FAT_FRACTION_DOUBT
     b1_map_doubt: float = B1_MAP_DOUBT
     b1_fit_doubt: float = B1_FIT_DOUBT
     t1_sd_s: float = T1_SD_S
     registration_mm: float = REGISTRATION_MM
+    alias_share: float = ALIAS_SHARE

@@ -59,6 +59,8 @@ class Findings:
         Of every muscle with voxels that count.
     mono_ms : mapping of region number to ndarray, shape (1 + slice,)
         Mono-exponential T2 of the whole muscle and of each slice.
+    other_field : ndarray, shape (b1,), float32
+        The field that gives nearly the same echoes, for each node of the dictionary.
     edges : mapping of region number to slice to flags
         Truncation.
     shared : frozenset of str
@@ -69,6 +71,7 @@ class Findings:
     sums: Mapping[int, MuscleSums]
     doubts: Mapping[int, Sensitivity]
     mono_ms: Mapping[int, Floats]
+    other_field: npt.NDArray[np.float32]
     edges: Mapping[int, Mapping[int, frozenset[str]]]
     shared: frozenset[str]
 
@@ -82,7 +85,7 @@ def all_rows(regions: Regions, found: Findings, params: Params, start: Row) -> I
                 yield {**own, "measure": name, "at": "", "absent": "empty_label", "flags": "empty_label"}
             continue
         sums = found.sums[item.index]
-        present = np.flatnonzero(sums.border.base[:, VOXELS] > 0)
+        present = np.flatnonzero(sums.drawn[:, VOXELS] > 0)
         yield from _part(own, item, present, "", found, params)
         for level in present:
             yield from _part(own, item, np.array([level]), f"slice:{level}", found, params)
@@ -106,10 +109,13 @@ def _part(
             "level": params.level,
         }  # fmt: skip
     if np.isfinite(sums.b1[place]):
-        voxels = sums.border.base[levels, VOXELS].sum()
-        sd = float(sums.border.base[levels, FIELD_SD].sum() / voxels)
+        sd = float(sums.drawn[levels, FIELD_SD].sum() / sums.drawn[levels, VOXELS].sum())
         middle, z = float(sums.b1[place]), _z(params)
-        bounds = {"low": max(middle - z * sd, 0.0), "high": middle + z * sd, "level": params.level}
+        other = middle
+        if not found.scan.field_given:
+            other = float(np.interp(middle, found.scan.dictionary.b1, found.other_field))
+        ends = sorted((middle, other))
+        bounds = {"low": max(ends[0] - z * sd, 0.0), "high": ends[1] + z * sd, "level": params.level}
         yield {**head, "measure": "b1", "value": middle, **(bounds if sd > 0 else {})}
     else:
         yield {**head, "measure": "b1", "absent": "no_signal"}
@@ -138,10 +144,13 @@ def water_t2(
     factor = params.roughness_sd_mm**2 * params.roughness_length_mm
     rough = factor * float(np.einsum("i,sij,j->", gradient, sums.border.border[levels], gradient))
     spread = max(total[SQUARED] / used - value**2 - total[NOISE] / used, LEAST_SPREAD_MS**2)
-    left_out = (1.0 - used / max(total[WATER], 1e-12)) ** 2 * spread
-    field_sd = float(total[FIELD_SD] / total[VOXELS])
+    drawn = sums.drawn[levels].sum(axis=0)
+    left_out = (1.0 - drawn[USED] / max(drawn[WATER], 1e-12)) ** 2 * spread
+    field_sd = float(drawn[FIELD_SD] / drawn[VOXELS])
     shared = shared_variance(found.doubts[number], found.scan, field_sd, params)
-    variance = _z(params) ** 2 * (noise + max(rough, 0.0) + left_out + shared)
+    as_drawn = _ratio(sums.drawn[levels].sum(axis=0))
+    rim = (params.rim_share_sd * (as_drawn - value)) ** 2 if np.isfinite(as_drawn) else 0.0
+    variance = _z(params) ** 2 * (noise + max(rough, 0.0) + left_out + shared + rim)
     ways = np.array([_ratio(moved[levels].sum(axis=0)) for moved in sums.border.moved])
     down = value - np.nanmin([*ways, value])
     up = np.nanmax([*ways, value]) - value
@@ -160,7 +169,7 @@ def _absence(
     sums: MuscleSums, levels: npt.NDArray[np.intp], place: int, found: Findings, params: Params
 ) -> str:
     """Why there is no water T2; "" where there is one."""
-    total = sums.border.base[levels].sum(axis=0)
+    total = sums.drawn[levels].sum(axis=0)
     if not np.isfinite(sums.share[place]) or total[WATER] <= 0:
         return "no_signal"
     if _n_echo(found.scan) < FEWEST_ECHOES:
@@ -185,7 +194,7 @@ def _flags(
         flags.add("low_snr")
     if not CHECKED_FIELD[0] <= sums.b1[place] <= CHECKED_FIELD[1] and np.isfinite(sums.b1[place]):
         flags.add("transmit_field_unusual")
-    total = sums.border.base[levels].sum(axis=0)
+    total = sums.drawn[levels].sum(axis=0)
     if total[WATER] > 0 and total[USED] < (1.0 - EXCLUDED) * total[WATER]:
         flags.add("fat_dominated" if sums.snr[place] >= LOW_SNR else "low_snr")
     return frozenset(flags)

@@ -9,7 +9,7 @@ from scipy import stats
 
 from myoproof.measures.relaxation_maps import Scan
 from myoproof.measures.relaxation_params import Params
-from myoproof.numerics.regions import BorderSums, border_sums
+from myoproof.numerics.regions import BorderSums, border_sums, nearest_core
 
 Floats = npt.NDArray[np.float64]
 Floats32 = npt.NDArray[np.float32]
@@ -57,14 +57,18 @@ class MuscleSums:
 
     Parameters
     ----------
+    drawn : ndarray, shape (slice, field)
+        Sums over the drawn region as it is.
     border : BorderSums
-        Sums over the drawn region, over regions of a moved border, and border products.
+        Sums over the drawn region, over regions of a moved border, and border products, rim and surroundings
+        taking the values of the nearest core voxel of their slice.
     noise : ndarray, shape (slice,)
         Variance of the weighted sum from voxel noise.
     b1, snr, share : tuple of ndarray
         Median of the whole and of each slice.
     """
 
+    drawn: Floats
     border: BorderSums
     noise: Floats
     b1: Floats
@@ -137,10 +141,20 @@ def muscle_sums(layers: Layers, number: int, box: Sequence[slice], params: Param
     offsets = offsets_mm(params)
     crop = _grown(box, layers.spacing_mm, float(np.abs(offsets).max()))
     mask = layers.index[crop] == number
-    sums = border_sums(mask, layers.fields[:, *crop], layers.spacing_mm, offsets)
-    noise = np.where(mask, layers.noise[crop], 0.0).sum(axis=(0, 1))
+    fields = layers.fields[:, *crop]
+    rim_mm = params.rim_mm + params.rim_voxels * float(np.sqrt(np.prod(layers.spacing_mm)))
+    core = nearest_core(mask, fields[USED] > 0, layers.spacing_mm, rim_mm)
+    sums = border_sums(mask, fields[:, *core], layers.spacing_mm, offsets)
+    drawn = np.asarray((fields * mask).sum(axis=(1, 2)).T, dtype=np.float64)
     medians = [_medians(part[crop], mask) for part in (layers.b1, layers.snr, layers.share)]
-    return MuscleSums(sums, noise, *medians)
+    return MuscleSums(drawn, sums, _noise(layers.noise[crop], mask, core), *medians)
+
+
+def _noise(variance: Floats, mask: Bools, core: tuple[npt.NDArray[np.intp], ...]) -> Floats:
+    """Variance of the weighted sum in each slice; a core voxel that stands for others counts as often."""
+    n = int(np.prod(mask.shape))
+    times = np.bincount(np.ravel_multi_index(tuple(part[mask] for part in core), mask.shape), minlength=n)
+    return np.asarray((times.reshape(mask.shape) ** 2 * variance).sum(axis=(0, 1)), dtype=np.float64)
 
 
 def offsets_mm(params: Params) -> Floats:

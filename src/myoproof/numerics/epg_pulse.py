@@ -142,7 +142,7 @@ def _angles(beta: Complexes) -> Floats:
     turned = np.clip(np.abs(beta), 0.0, 1.0)
     angle = 2.0 * np.arcsin(turned)
     beyond = np.arange(turned.shape[1])[None, :] < turned.argmax(axis=1)[:, None]
-    return np.where(beyond, 2.0 * np.pi - angle, angle)
+    return np.asarray(np.where(beyond, 2.0 * np.pi - angle, angle), dtype=np.float64)
 
 
 def _excited(pulses: Pulses, rotation: tuple[Complexes, Complexes], place: Floats, weight: Floats) -> Floats:

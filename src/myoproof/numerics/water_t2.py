@@ -91,7 +91,7 @@ def fit(
     dictionary: Dictionary,
     *,
     noise_sd: float,
-    known: Known = Known(),  # noqa: B008 - frozen
+    known: Known = Known(),
     threads: int = 1,
 ) -> Fitted:
     """Fit voxels by maximum likelihood of Rician magnitudes.
@@ -136,12 +136,12 @@ def fit(
     grid = (dictionary.log_t2, dictionary.b1, dictionary.water, dictionary.fat)
     informed = bool(np.isfinite(priors[:, 1]).any())
     low, high = known.share_range or ((SHARE_RANGE[0] if informed else 0.0), SHARE_RANGE[1])
-    limits = np.array([low, high, known.fat_signal])
+    limits = np.array([low, high, known.fat_signal, sigma])
     table = tables()
 
     def block(rows: npt.NDArray[np.int64]) -> None:
         found = np.empty((rows.size, N_OUT), dtype=np.float32)
-        fit_rows(values, rows, sigma, priors[rows], grid, table, limits, found)
+        fit_rows(values, rows, priors[rows], grid, table, limits, found)
         out[rows] = found
 
     with ThreadPoolExecutor(max_workers=max(1, threads)) as pool:
@@ -161,7 +161,7 @@ def cramer_rao(
     b1: float,
     fat_share: float,
     snr: float,
-    known: Known = Known(),  # noqa: B008 - frozen
+    known: Known = Known(),
 ) -> dict[str, float]:
     """Smallest standard deviations that an unbiased estimate can have, for one voxel.
 

@@ -19,11 +19,20 @@ LENGTH_MM = 25.0
 """Full width at half maximum of the neighbourhood (proposal: fields vary over 100 mm in a thigh at 3 T)."""
 CELL_MM = 6.0
 """In-plane side of the cells in which likelihoods are added."""
-MOST_SAMPLES = 24_000
+MOST_SAMPLES = 16_000
 MOST_MISFIT = 12.0
-"""A voxel that fits badly at a node pulls no harder than this (twice the log likelihood)."""
+USUAL_TIMES = 5.0
+"""A voxel pulls no harder than this (twice the log likelihood), or than so many times what is usual three
+nodes from the best."""
 SIGMA_PER_WIDTH = 1.0 / 2.3548200450309493
 LEAST_WEIGHT = 1e-3
+TYPICAL_T2_S = 0.036
+SEARCHED = (0.7, 0.9)
+"""Fields whose aliases tell where the centre between them is."""
+APART = 0.06
+"""Minima on either side of the centre farther apart than this are two fields, not one."""
+ALIAS_STEP, ALIAS_NOISE = 0.02, 0.01
+"""Fields tried for an alias, and the noise relative to the signal at which it is looked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,8 +112,62 @@ def local_field(
         axis=-1,
     ).astype(np.float64)
     good = np.isfinite(misfits).all(axis=1)
-    misfits = np.minimum(misfits[good] - misfits[good].min(axis=1, keepdims=True), MOST_MISFIT)
-    return _pooled(misfits * every, chosen[good], mask.shape, np.asarray(spacing_mm, dtype=np.float64))
+    misfits = misfits[good] - misfits[good].min(axis=1, keepdims=True)
+    usual = float(np.median(np.sort(misfits, axis=1)[:, 3])) if good.any() else 0.0
+    misfits = np.minimum(misfits, max(MOST_MISFIT, USUAL_TIMES * usual))
+    spacing = np.asarray(spacing_mm, dtype=np.float64)
+    return _pooled(misfits * every, chosen[good], mask.shape, (spacing, _centre(dictionary)))
+
+
+def aliases(dictionary: Dictionary, b1: npt.ArrayLike) -> Floats32:
+    """The other transmit field that gives nearly the same echoes.
+
+    Refocusing by an angle beyond 180 degrees and by one as far below it differ in the edges of the slice
+    alone, so that echoes hardly tell them apart; the water T2 of both differs little.
+
+    Parameters
+    ----------
+    dictionary : Dictionary
+        Signals of the echoes.
+    b1 : array_like
+        Fields.
+
+    Returns
+    -------
+    ndarray, same shape, float32
+        The field on the other side whose echoes are closest, T2 and density being free; where there is none,
+        the field itself.
+    """
+    row = int(np.abs(dictionary.log_t2 - np.log(TYPICAL_T2_S)).argmin())
+    tried = dictionary.b1[:: max(1, round(0.5 * ALIAS_STEP / (dictionary.b1[1] - dictionary.b1[0])))]
+    echoes = dictionary.water[row, :, 0].astype(np.float32)
+    given = Known(fat_share=0.0, fat_share_sd=0.0, b1_sd=0.0)
+    misfits = np.stack(
+        [
+            fit(echoes, dictionary, noise_sd=ALIAS_NOISE, known=replace(given, b1=float(field))).misfit
+            for field in tried
+        ],
+        axis=1,
+    )
+    other = np.array(
+        [_second(misfits[i], tried, field) for i, field in enumerate(dictionary.b1)], dtype=np.float64
+    )
+    return np.interp(np.asarray(b1, dtype=np.float64), dictionary.b1, other).astype(np.float32)
+
+
+def _centre(dictionary: Dictionary) -> float:
+    """The field between those that give nearly the same echoes."""
+    below = dictionary.b1[(dictionary.b1 > SEARCHED[0]) & (dictionary.b1 < SEARCHED[1])]
+    other = aliases(dictionary, below)
+    told = other > below
+    return float(np.median(0.5 * (below + other)[told])) if told.any() else float(NODES[-3])
+
+
+def _second(misfit: Floats32, tried: Floats, field: float) -> float:
+    """The second lowest minimum of a misfit, away from the field itself."""
+    inner = np.flatnonzero((misfit[1:-1] < misfit[:-2]) & (misfit[1:-1] <= misfit[2:])) + 1
+    away = inner[np.abs(tried[inner] - field) > ALIAS_STEP]
+    return float(tried[away[misfit[away].argmin()]]) if away.size else field
 
 
 def _sampled(known: Known, chosen: npt.NDArray[np.intp], shape: tuple[int, ...]) -> Known:
@@ -116,9 +179,10 @@ def _sampled(known: Known, chosen: npt.NDArray[np.intp], shape: tuple[int, ...])
 
 
 def _pooled(
-    misfits: Floats, chosen: npt.NDArray[np.intp], shape: tuple[int, ...], spacing_mm: Floats
+    misfits: Floats, chosen: npt.NDArray[np.intp], shape: tuple[int, ...], about: tuple[Floats, float]
 ) -> Field:
     """Add misfits over neighbourhoods on a grid of cells and interpolate the minimum to the voxels."""
+    spacing_mm, centre = about
     steps = np.maximum(1, np.floor(CELL_MM / spacing_mm)).astype(int)
     cells = np.unravel_index(chosen, shape)
     counts = tuple(int(-(-n // step)) for n, step in zip(shape, steps, strict=True))
@@ -136,7 +200,7 @@ def _pooled(
         mode="constant",
     )
     total = ndimage.gaussian_filter(total, [*sigma, 0.0], mode="constant") * height
-    b1, sd = _minimum(total)
+    b1, sd = _minimum(total, centre)
     far = weight * height < LEAST_WEIGHT
     if far.any() and not far.all():
         nearest = ndimage.distance_transform_edt(
@@ -146,16 +210,34 @@ def _pooled(
     return Field(*(_to_voxels(part, shape, steps) for part in (b1, sd)))
 
 
-def _minimum(total: Floats) -> tuple[Floats, Floats]:
-    """Place of the smallest sum along the last axis by a parabola, and its SD."""
-    best = np.clip(total.argmin(axis=-1), 1, NODES.size - 2)
+def _minimum(total: Floats, centre: float) -> tuple[Floats, Floats]:
+    """Place of the smallest sum along the last axis by a parabola, and its SD.
+
+    There is a minimum on either side of ``centre``. A smooth field does not jump between them, so that each
+    connected part in which they stand apart takes one side, that of the smaller sum over the part.
+    """
+    below, above = (_parabola(np.where(side, total, np.inf)) for side in (NODES <= centre, NODES >= centre))
+    apart = above[0] - below[0] > APART
+    parts, count = ndimage.label(apart)
+    evidence = np.asarray(ndimage.sum_labels(above[2] - below[2], parts, np.arange(count + 1)))
+    high = np.where(apart, evidence[parts] < 0.0, above[2] < below[2])
+    return np.where(high, above[0], below[0]), np.where(high, above[1], below[1])
+
+
+def _parabola(total: Floats) -> tuple[Floats, Floats, Floats]:
+    """Place, SD and height of the lowest minimum; nodes that do not count are infinite."""
+    best = total.argmin(axis=-1)
+    held = np.isfinite(total)
+    first, last = held.argmax(axis=-1), NODES.size - 1 - held[..., ::-1].argmax(axis=-1)
+    middle = np.clip(best, first + 1, last - 1)
     before, here, behind = (
-        np.take_along_axis(total, (best + step)[..., None], axis=-1)[..., 0] for step in (-1, 0, 1)
+        np.take_along_axis(total, (middle + step)[..., None], axis=-1)[..., 0] for step in (-1, 0, 1)
     )
     bend = np.maximum(before - 2.0 * here + behind, 1e-9)
     step = float(NODES[1] - NODES[0])
     shift = np.clip(0.5 * (before - behind) / bend, -1.0, 1.0)
-    return NODES[best] + step * shift, step * np.sqrt(2.0 / bend)
+    height = here - 0.5 * (before - behind) * shift + 0.5 * bend * shift**2
+    return NODES[middle] + step * shift, step * np.sqrt(2.0 / bend), height
 
 
 def _to_voxels(cells: Floats, shape: tuple[int, ...], steps: npt.NDArray[np.int_]) -> Floats32:

@@ -18,7 +18,7 @@ T1_FAT_S = 0.371
 FAT_T2_S = 0.151
 """Apparent T2 of fat in such trains (default of Santini F et al. Front Neurol 2021;12:630387)."""
 T2_RANGE_S = (0.015, 0.200)
-"""Water T2 below 15 ms is no muscle's; beside half fat the likelihood often has a second, spurious peak there."""
+"""No muscle has a water T2 below 15 ms; beside half fat the likelihood often has a spurious peak there."""
 B1_RANGE = (0.40, 1.40)
 LOG_T2_STEP = 0.04
 B1_STEP = 0.02
@@ -130,9 +130,9 @@ def build(train: Train, *, t2_range_s: tuple[float, float] = T2_RANGE_S) -> Dict
     """
     low, high = np.log(t2_range_s)
     n = int(np.ceil((high - low) / LOG_T2_STEP))
-    log_t2 = low + LOG_T2_STEP * np.arange(-PAD, n + 1 + PAD)
+    log_t2 = np.asarray(low + LOG_T2_STEP * np.arange(-PAD, n + 1 + PAD), dtype=np.float64)
     count = round((B1_RANGE[1] - B1_RANGE[0]) / B1_STEP)
-    b1 = B1_RANGE[0] + B1_STEP * np.arange(-PAD, count + 1 + PAD)
+    b1 = np.asarray(B1_RANGE[0] + B1_STEP * np.arange(-PAD, count + 1 + PAD), dtype=np.float64)
     water = signals(train, np.exp(log_t2), b1, t1_s=train.t1_water_s)
     fat = signals(train, [train.t2_fat_s], b1, t1_s=train.t1_fat_s)[0]
     inner = slice(PAD, -PAD)
@@ -147,7 +147,10 @@ def build(train: Train, *, t2_range_s: tuple[float, float] = T2_RANGE_S) -> Dict
     ]
     fats = [fat[inner], _differences(fat, FIRST, 0) / B1_STEP, _differences(fat, SECOND, 0) / B1_STEP**2]
     return Dictionary(
-        log_t2[inner], b1[inner], np.ascontiguousarray(np.stack(parts, axis=2)), np.stack(fats, axis=1)
+        np.asarray(log_t2[inner], dtype=np.float64),
+        b1[inner],
+        np.ascontiguousarray(np.stack(parts, axis=2)),
+        np.stack(fats, axis=1),
     )
 
 

@@ -30,7 +30,6 @@ KNOWN_B1 = 0.05
 def fit_rows(
     values: Floats32,
     rows: npt.NDArray[np.int64],
-    sigma: float,
     priors: Floats32,
     grid: tuple[Floats, Floats, Floats, Floats],
     tables: tuple[Floats, Floats, Floats],
@@ -40,9 +39,10 @@ def fit_rows(
     """Fit some voxels.
 
     ``values`` (voxel, echo); ``priors`` (row, 4): fat share, its SD, B1, its SD (infinite: free, 0: fixed);
-    ``limits``: lowest and highest fat share, fat's signal over water's at equal density; ``out`` (row, N_OUT).
+    ``limits``: lowest and highest fat share, fat's signal over water's at equal density, noise SD; ``out``
+    (row, N_OUT).
     """
-    n_echo = values.shape[1]
+    n_echo, sigma = values.shape[1], limits[3]
     y, scratch = np.empty(n_echo), np.empty((7, n_echo))
     theta, best = np.empty(4), np.empty(4)
     gradient, hessian, inverse = np.empty(4), np.empty((4, 4)), np.empty((4, 4))
@@ -105,7 +105,7 @@ def _amplitudes(y, water, fat, prior, limits):  # type: ignore[no-untyped-def]
         fy += fat[echo] * y[echo]
     scale = limits[2]
     if prior[1] < KNOWN_SHARE:
-        share = min(max(prior[0], max(limits[0], 0.0)), min(limits[1], 0.98))
+        share = min(max(prior[0], limits[0], 0.0), limits[1], 0.98)
         a, b = 1.0 - share, scale * share
         norm = a * a * ww + 2.0 * a * b * wf + b * b * ff
         along = a * wy + b * fy
@@ -123,7 +123,7 @@ def _amplitudes(y, water, fat, prior, limits):  # type: ignore[no-untyped-def]
 @njit(cache=True, nogil=True)
 def _refine(y, theta, prior, grid, tables, limits, work):  # type: ignore[no-untyped-def]
     """Damped Fisher scoring in place; the cost at the end. ``inverse`` holds the covariance."""
-    scratch, gradient, hessian, inverse = work
+    _scratch, gradient, hessian, inverse = work
     trial, step = np.empty(4), np.empty(4)
     free = np.empty(4, dtype=np.bool_)
     damping = 0.0

@@ -1,4 +1,4 @@
-"""One exponential through spin echoes: quick, usual, and wrong as soon as there is fat or a stimulated echo."""
+"""One exponential through spin echoes: usual, and wrong with fat or stimulated echoes."""
 
 import numpy as np
 import numpy.typing as npt

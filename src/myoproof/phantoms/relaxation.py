@@ -117,7 +117,6 @@ class _Sums:
     voxels: Floats
     water: Floats
     water_t2: Floats
-    share: Floats
     field: Floats
 
 
@@ -258,9 +257,9 @@ def _sum_slice(fine: FineSlice, t2_s: Images, b1: Images) -> tuple[Floats, ...]:
     n = len(const.MUSCLES) + 1
     where = np.nonzero((fine.tissue > 0) & (fine.tissue < n))
     label = fine.tissue[where]
-    fat, water = fine.fat[where] / np.float32(const.FAT_SIGNAL_RATIO), fine.water[where]
+    water = fine.water[where]
     own = refine(b1[:, :, None])[where[0], where[1], 0]
-    weights = (None, water, water * t2_s[where], fat / (fat + water), own)
+    weights = (None, water, water * t2_s[where], own)
     return tuple(np.bincount(label, weights=weight, minlength=n)[1:].astype(np.float64) for weight in weights)
 
 
@@ -270,7 +269,7 @@ def _echoes(
     clean = place.placed(values)
     sigma = const.MUSCLE_WATER * saturation(tissue.T1_WATER_S, params.sequence) / params.snr
     noise = np.float32(sigma) * rng.standard_normal((2, *clean.shape), dtype=np.float32)
-    times = params.sequence.echo_spacing_s * np.arange(1, params.sequence.n_echo + 1)
+    times = params.sequence.echo_spacing_s * np.arange(1.0, params.sequence.n_echo + 1)
     payload = Echoes(np.hypot(clean + noise[0], noise[1]).astype(np.float32), times, place.affine())
     return place.acquisition(
         "t2_mapping",
@@ -331,7 +330,7 @@ def _truth(sums: _Sums, params: RelaxationParams) -> Table:
             (f"slice:{k}", slice(k, k + 1)) for k in np.flatnonzero(sums.voxels[muscle] > 0)
         ]
         for at, levels in parts:
-            voxels, water, weighted, share, b1 = (
+            voxels, water, weighted, b1 = (
                 getattr(sums, name)[muscle, levels].sum() for name in _Sums.__slots__
             )
             if voxels == 0:

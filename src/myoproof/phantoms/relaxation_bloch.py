@@ -1,4 +1,4 @@
-"""Spin-echo trains by rotating isochromats: the oracle of the phase graphs, which shares no code with them."""
+"""Spin-echo trains by rotating isochromats: the oracle of the phase graphs, sharing no code with them."""
 
 from dataclasses import dataclass
 

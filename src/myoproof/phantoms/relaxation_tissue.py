@@ -40,7 +40,7 @@ B1_MEAN: Final = (0.95, 0.06)
 B1_SD: Final = 0.08
 B1_LENGTH_MM: Final = 120.0
 B1_RANGE: Final = (0.62, 1.18)
-"""Transmit field: mean over people and its SD, SD and length of its variation in a thigh, limits. Proposals."""
+"""Transmit field: mean over people and its SD; SD and length of its variation; limits. Proposals."""
 KNOTS_S: Final = np.geomspace(0.020, 0.120, 19)
 """Water T2 at which trains are computed; between them signals are interpolated, off by under 1e-3."""
 FIELD_STEP: Final = 0.01
