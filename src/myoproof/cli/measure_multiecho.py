@@ -18,7 +18,7 @@ def measure_multiecho(
         Path, typer.Option(help="Mask on the grid of the echoes: NIfTI, DICOM SEG or RTSTRUCT.")
     ],
     out: Annotated[Path, typer.Option(help="Rows: .csv or .parquet; the bias budget is written beside it.")],
-    labels: Labels = "huashan11",
+    labels: Labels = "",
     b1: Annotated[
         Path | None, typer.Option(help="Transmit field map on the same grid, 1 = nominal angle.")
     ] = None,

@@ -11,16 +11,14 @@ import pandas as pd
 
 from myoproof.core.acquisition import Acquisition, Volume
 from myoproof.core.contracts import Progress, silent
-from myoproof.core.provenance import digest_bytes
-from myoproof.core.segmentation import Segmentation
 from myoproof.core.table import Table, write_table
 from myoproof.errors import Finding, InvalidInput, refuse
 from myoproof.measures import multiecho
 from myoproof.measures.multiecho_bias import budget
 from myoproof.measures.multiecho_settings import relaxation_of
-from myoproof.segmentation import drawn
-from myoproof.sources import bids, bids_images, bids_nifti, masks
+from myoproof.sources import bids, bids_images, bids_nifti
 from myoproof.workflow import folder as study_folder
+from myoproof.workflow import regions
 
 USUAL = frozenset({"muscle_cut_by_stack_end", "sides_split_by_geometry"})
 """Flags of nearly every scan, left out of the summary."""
@@ -39,7 +37,7 @@ class MultiechoFiles:
     segmentation : Path
         Mask on the grid of the echoes: NIfTI, DICOM SEG or RTSTRUCT.
     labels : str
-        A label scheme of the vocabulary or the path of a CSV, where the mask names nothing itself.
+        A label scheme of the vocabulary or the path of a CSV; "" as :func:`myoproof.workflow.regions.read`.
     b1 : Path, optional
         Map of the transmit field on the same grid, 1 = nominal (or per cent).
     echo_times_s : tuple of float
@@ -52,7 +50,7 @@ class MultiechoFiles:
 
     echoes: tuple[Path, ...]
     segmentation: Path
-    labels: str = "huashan11"
+    labels: str = ""
     b1: Path | None = None
     echo_times_s: tuple[float, ...] = ()
     settings: Mapping[str, float] = field(default_factory=dict)
@@ -120,12 +118,13 @@ def measure_multiecho(
         who=bids.Who(files.subject, files.session, files.run),
         tell=remarks.append,
     )
-    regions, scheme_digest = _regions(files, scan)
+    found = regions.read(files.segmentation, scan, labels=files.labels, rater=files.rater)
+    remarks += found.findings
     params = _params(scan, options or {})
     context = multiecho.Context(b1=_b1(files), threads=jobs, progress=progress)
-    rows = multiecho.measure(scan, regions, context=context, params=params)
-    companions = [path for path in (files.segmentation, files.b1) if path is not None]
-    inputs = (scan.digest, bids_nifti.digest(companions), scheme_digest)
+    rows = multiecho.measure(scan, found.segmentation, context=context, params=params)
+    companions = () if files.b1 is None else (bids_nifti.digest([files.b1]),)
+    inputs = (scan.digest, *found.inputs, *companions)
     key = {name: getattr(files, name) for name in ("subject", "session", "run", "rater")}
     settings = json.loads(json.dumps(asdict(params) | {"settings": dict(scan.settings)}))
     act = study_folder.Act(f"{multiecho.METHOD}@{multiecho.METHOD_VERSION}", key | settings, inputs)
@@ -167,15 +166,6 @@ def _params(scan: Acquisition, options: Mapping[str, Any]) -> multiecho.Params:
             mend="give the field strength",
         )
     return replace(plain, border=border, relaxation=replace(known, **given) if given and known else None)
-
-
-def _regions(files: MultiechoFiles, scan: Acquisition) -> tuple[Segmentation, str]:
-    """The mask, its labels checked against the scheme."""
-    mask = masks.read_mask(files.segmentation, scan)
-    scheme = dict(mask.names) or drawn.read_scheme(files.labels)
-    carrier = replace(scan, payload=Volume({"mask": mask.labels.astype(np.float32)}, mask.affine))
-    regions = drawn.segment(carrier, mask.labels, mask.affine, scheme, rater=files.rater)
-    return regions, digest_bytes(json.dumps(sorted(scheme.items())).encode())
 
 
 def _b1(files: MultiechoFiles) -> Volume | None:
