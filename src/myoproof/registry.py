@@ -12,6 +12,8 @@ REGISTRY: dict[str, dict[str, str]] = {
     "sources": {
         "nifti": "myoproof.sources.nifti:read",
         "dicom": "myoproof.sources.dicom:read_series",
+        "muscle-bids": "myoproof.sources.bids:read",
+        "mask": "myoproof.sources.masks:read_mask",
         "cohort-tables": "myoproof.sources.tables:read",
     },
     "phantoms": {
