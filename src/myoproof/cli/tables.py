@@ -26,15 +26,27 @@ def demo(
 
 def validate(
     rows: Annotated[Path, typer.Argument(help="Measurement rows (CSV or Parquet).")],
-    against: Annotated[Path, typer.Option(help="Reference rows: truth, another reader, another software.")],
+    against: Annotated[
+        Path | None,
+        typer.Option(help="Reference rows: truth, another reader, another software, the repeats."),
+    ] = None,
     across: Annotated[
-        str, typer.Option(help="Key columns in which the two may differ, by commas.")
-    ] = "method,rater",
+        str, typer.Option(help="Key columns in which the two may differ, by commas; repeats differ in `run`.")
+    ] = "",
+    repeatability: Annotated[
+        bool, typer.Option("--repeatability", help="Minimal detectable change from repeats, by site.")
+    ] = False,
     by_site: Annotated[bool, typer.Option("--by-site", help="Each site by itself too.")] = False,
     out: Annotated[Path | None, typer.Option(help="Evidence rows as CSV.")] = None,
 ) -> None:
-    """Agreement of two sets of rows: bias, limits of agreement, ICC, coverage of the intervals."""
-    evidence = workflow("verbs").validate_rows(rows, against, across=across, by_site=by_site, out=out)
+    """Agreement of two sets of rows (bias, limits, ICC, coverage), or minimal detectable change from repeats."""
+    if repeatability:
+        evidence = workflow("derived").repeatability_of(rows, against, across=across or "run", out=out)
+    elif against is None:
+        raise typer.BadParameter("give --against ROWS, or --repeatability")
+    else:
+        pair = {"across": across or "method,rater", "by_site": by_site, "out": out}
+        evidence = workflow("verbs").validate_rows(rows, against, **pair)
     shown = ["about", "metric", "value", "low", "high", "n", "population", "verdict"]
     print_frame(evidence[shown])
     if out:
@@ -57,7 +69,7 @@ def list_registry(
     kind: Annotated[
         str,
         typer.Argument(
-            help="sources, phantoms, segmenters, measures, studies, checks, writers or templates."
+            help="sources, phantoms, segmenters, measures, derivations, studies, checks, writers or templates."
         ),
     ],
 ) -> None:

@@ -40,6 +40,17 @@ class Measure(Protocol):
         ...
 
 
+class Derivation(Protocol):
+    """Rows follow from rows: asymmetry, staging, z-scores.
+
+    The module also has ``METHOD``, ``METHOD_VERSION`` and ``Params``, as a measure has.
+    """
+
+    def __call__(self, rows: Table, cohort: Cohort | None = None, *, params: Any = ...) -> Table:
+        """Derive; the given rows stay as they are, what cannot be derived is absent with its reason."""
+        ...
+
+
 class StudyKind(Protocol):
     """A cohort and a written question become a result.
 
