@@ -10,12 +10,19 @@ import numpy.typing as npt
 from myoproof.core.acquisition import Echoes, Volume
 from myoproof.core.contracts import Progress
 from myoproof.errors import Finding
-from myoproof.sources.dicom_pixels import Undecodable, stored_pixels
-from myoproof.sources.dicom_scaling import coefficients, phase_scale, rate_from_time, to_unit, unit_of
+from myoproof.sources.dicom_pixels import Stored, Undecodable, stored_pixels
+from myoproof.sources.dicom_scaling import (
+    PhaseScale,
+    coefficients,
+    phase_scale,
+    rate_from_time,
+    to_unit,
+    unit_of,
+)
 from myoproof.sources.dicom_scans import ABSENT_LIMIT
 from myoproof.sources.dicom_types import Series
 
-Plane = npt.NDArray[np.float32]
+Array = npt.NDArray[np.float32]
 
 MAPS = ("fat_fraction", "r2star", "t2star", "t2_ms", "field_hz", "b1")
 """Contrasts with a unit; the others are signals."""
@@ -29,6 +36,9 @@ class _Target:
     layer: int
     slice: int
     what: str
+
+
+_Put = Callable[[_Target, Stored, float, float], None]
 
 
 def volume(series: Series, progress: Progress) -> tuple[Volume, list[Finding]]:
@@ -47,14 +57,16 @@ def volume(series: Series, progress: Progress) -> tuple[Volume, list[Finding]]:
     findings : list of Finding
         Frames that could not be read, units that were told by range.
     """
-    arrays = [np.zeros(series.shape, dtype=np.float32) for _ in series.layers]
+    columns, rows, slices = series.shape
+    planes = [np.zeros((slices, rows, columns), dtype=np.float32) for _ in series.layers]
 
-    def put(target: _Target, plane: Plane) -> None:
-        arrays[target.layer][:, :, target.slice] = plane
+    def put(target: _Target, stored: Stored, slope: float, intercept: float) -> None:
+        planes[target.layer][target.slice] = stored * slope + intercept
 
     bad, findings = _fill(series, put, progress)
-    channels: dict[str, Plane] = {}
-    for layer, array in zip(series.layers, arrays, strict=True):
+    channels: dict[str, Array] = {}
+    for layer in series.layers:
+        array = np.ascontiguousarray(planes.pop(0).T)
         array[:, :, bad] = 0
         if layer.contrast in MAPS:
             first = next(frame for frame in layer.frames if frame is not None)
@@ -83,37 +95,62 @@ def echoes(series: Series, progress: Progress) -> tuple[Echoes, list[Finding]]:
     findings : list of Finding
         Frames that could not be read; a phase scale or alternating sign that was told by the data.
     """
-    times = list(series.echo_times_s)
-    kept = len(series.channels) > 1
-    values: npt.NDArray[Any] = np.zeros((*series.shape, len(times)), np.complex64 if kept else np.float32)
-    phase_range = [np.inf, -np.inf]
+    columns, rows, slices = series.shape
+    whole = np.zeros((len(series.layers), slices, rows, columns), dtype=_whole_type(series))
+    lines = np.zeros((len(series.layers), slices, 2), dtype=np.float32)
+    extremes: list[float] = []
 
-    def put(target: _Target, plane: Plane) -> None:
-        layer = series.layers[target.layer]
-        part = values.imag if layer.part in {"phase", "imaginary"} else values.real
-        part[:, :, target.slice, times.index(layer.echo_time_s)] = plane
-        if layer.part == "phase":
-            phase_range[:] = min(phase_range[0], plane.min()), max(phase_range[1], plane.max())
+    def put(target: _Target, stored: Stored, slope: float, intercept: float) -> None:
+        whole[target.layer, target.slice] = stored
+        lines[target.layer, target.slice] = slope, intercept
+        if target.what == "phase":
+            extremes.extend((stored.min() * slope + intercept, stored.max() * slope + intercept))
 
     bad, findings = _fill(series, put, progress)
-    if "phase" in series.channels and np.isfinite(phase_range).all():
-        low, high = (float(end) for end in phase_range)
-        scale, remarks = phase_scale(low, high, series.vendor, where=_where(series))
+    lines[:, bad] = 0
+    scale = None
+    if extremes:
+        scale, remarks = phase_scale(min(extremes), max(extremes), series.vendor, where=_where(series))
         findings += remarks
-        _combine(values, scale.middle, scale.radians)
-    values[:, :, bad] = 0
-    if kept and series.vendor == "ge" and _alternates(values[..., 0]):
+    values = _signals(series, whole, lines, scale)
+    if np.iscomplexobj(values) and series.vendor == "ge" and _alternates(values[..., 0]):
         values[:, :, 1::2] *= -1
         message = "the sign of the signal alternates from slice to slice; undone"
         findings.append(Finding("info", "alternating sign", message, _where(series)))
-    if kept and series.kind == "multi_echo_spin_echo":
-        values = np.abs(values)
-    return Echoes(values=values, echo_times_s=np.array(times), affine=series.affine), findings
+    times = np.array(series.echo_times_s)
+    return Echoes(values=values, echo_times_s=times, affine=series.affine), findings
 
 
-def _fill(
-    series: Series, put: Callable[[_Target, Plane], None], progress: Progress
-) -> tuple[list[int], list[Finding]]:
+def _whole_type(series: Series) -> npt.DTypeLike:
+    """The smallest type that holds the stored numbers of every frame."""
+    encodings = [frame.origin.encoding for frame in series.frames]
+    bits = max(encoding.bits_stored - encoding.signed for encoding in encodings)
+    return np.int16 if bits < 16 else np.int32 if bits < 32 else np.int64
+
+
+def _signals(
+    series: Series, whole: npt.NDArray[np.signedinteger], lines: Array, scale: PhaseScale | None
+) -> npt.NDArray[Any]:
+    """Stored numbers (layer, slice, row, column) to signals (column, row, slice, echo), a slice at a time."""
+    parts = series.channels
+    spin = series.kind == "multi_echo_spin_echo"
+    kept = np.complex64 if len(parts) > 1 and not spin else np.float32
+    values: npt.NDArray[Any] = np.zeros((*series.shape, len(series.echo_times_s)), dtype=kept)
+    for place in range(series.shape[2]):
+        slope, intercept = lines[:, place, 0, None, None], lines[:, place, 1, None, None]
+        slab = whole[:, place] * slope + intercept
+        if len(parts) == 1:
+            signal = slab
+        elif scale is None:
+            signal = slab[0::2] + np.complex64(1j) * slab[1::2]
+        else:
+            angle = (slab[1::2] - np.float32(scale.middle)) * np.float32(scale.radians)
+            signal = slab[0::2] * (np.cos(angle) + np.complex64(1j) * np.sin(angle))
+        values[:, :, place] = (np.abs(signal) if spin else signal).T
+    return values
+
+
+def _fill(series: Series, put: _Put, progress: Progress) -> tuple[list[int], list[Finding]]:
     """Put every frame in its place; which slices are to be zero, and what could not be read."""
     targets = _targets(series)
     wanted = [frame for frame in series.frames if frame.key in targets]
@@ -123,8 +160,7 @@ def _fill(
         if isinstance(stored, Undecodable):
             bad[target.slice] = f"{frame.origin.path.name}: {stored}"
         else:
-            slope, intercept = coefficients(frame, target.what)
-            put(target, (stored.T * slope + intercept).astype(np.float32))
+            put(target, stored, *coefficients(frame, target.what))
         progress("reading", done / len(wanted))
     absent = sorted({*series.absent_slices, *bad})
     return absent, _unread(bad, len(absent), series)
@@ -150,14 +186,6 @@ def _unread(bad: Mapping[int, str], absent: int, series: Series) -> list[Finding
         return [Finding("error", "corrupt slices", message, _where(series), "fetch the series again")]
     mend = "they are read as zeros; fetch the series again"
     return [Finding("warning", "corrupt slices", message, _where(series), mend)]
-
-
-def _combine(values: npt.NDArray[np.complex64], middle: float, radians: float) -> None:
-    """Turn magnitude + i phase into the complex signal, slice by slice, in place."""
-    for place in range(values.shape[2]):
-        slab = values[:, :, place]
-        angle = (slab.imag - np.float32(middle)) * np.float32(radians)
-        values[:, :, place] = slab.real * np.exp(1j * angle)
 
 
 def _alternates(values: npt.NDArray[np.complex64]) -> bool:
