@@ -28,7 +28,7 @@ def run_mri(
     source: Annotated[Path, typer.Argument(help="Folder of DICOM or NIfTI, muscle-BIDS folder, or study.")],
     out: Annotated[Path, typer.Option(help="Study folder: new, or one to go on with.")],
     masks: Annotated[Path | None, typer.Option(help="Folder of drawn masks, named by subject.")] = None,
-    labels: Labels = "huashan11",
+    labels: Labels = "",
     rater: RaterName = "drawn",
     t2: Annotated[bool, typer.Option("--t2/--no-t2", help="Water T2 where the session has a scan.")] = True,
     radiomics: Annotated[bool, typer.Option("--radiomics", help="Radiomic features too.")] = False,

@@ -21,7 +21,7 @@ from myoproof.delivery.mri_profiles import profile
 from myoproof.delivery.mri_rows import RANKS, Cell, Remark
 from myoproof.delivery.mri_slices import Layer, Shade, Stack
 from myoproof.delivery.page import records
-from myoproof.delivery.wording import series
+from myoproof.delivery.wording import number, series
 from myoproof.errors import Finding, InvalidInput
 from myoproof.vocabulary.lookup import label
 
@@ -36,6 +36,7 @@ SETTINGS = (
     ("flip_angle_deg", "\u00b0 flip", 1.0),
 )
 """Settings that are printed: name, unit, factor."""
+CORRECTED = {"yes": "corrected", "no": "not corrected", "none": "none here", "doubt": "in the intervals"}
 FLAGGED = frozenset({"stack end", "field of view", "sides"})
 """Findings of the mask checks that the rows' flags say already."""
 VERDICTS = {
@@ -61,7 +62,8 @@ class MriPage:
     findings : sequence of Finding
         What reading and checking found.
     budget : DataFrame, optional
-        Bias budget: a line an effect, columns as they shall be printed.
+        Bias budget: ``source``, ``at_10``, ``at_30``, ``at_50`` (points of fat fraction where 10, 30 and 50 %
+        are true), ``corrected`` and ``note``.
     record : mapping
         Provenance record: id, act, parameters, inputs, parents.
     """
@@ -143,7 +145,7 @@ def render(page: MriPage) -> str:
             ("Other regions", mri_rows.muscle_lines(page.table, muscles=False)),
         ],
         further=mri_rows.further(page.table),
-        budget=page.budget,
+        budget=_budget(page.budget),
         radiomics=int((page.table["method"].str.startswith("radiomics")).sum()),
         rows=len(page.table),
         record=page.record,
@@ -272,6 +274,27 @@ def facts(page: MriPage) -> list[tuple[str, str]]:
         ("Images", acquisition.digest),
     ]
     return [(term, text) for term, text in told if text]
+
+
+def _budget(budget: pd.DataFrame | None) -> list[tuple[str, tuple[str, ...], str, str]]:
+    """Source, biases, whether corrected, and a note, a line an effect."""
+    lines = [] if budget is None else records(budget)
+    return [
+        (
+            str(line["source"]),
+            tuple(
+                f"\u00b1{number(v, 2)}" if line["corrected"] == "doubt" else _signed(v) for v in _points(line)
+            ),
+            CORRECTED.get(line["corrected"], line["corrected"]),
+            str(line["note"]),
+        )
+        for line in lines
+    ]
+
+
+def _signed(value: float, doubt: bool) -> str:
+    sign = "\u00b1" if doubt else "+" if value > 0 else ""
+    return f"{sign}{number(value, 2)}"
 
 
 def bar(cell: Cell) -> Markup:

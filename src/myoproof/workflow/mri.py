@@ -14,6 +14,7 @@ from myoproof.workflow.executors import Executor, Limits, Pool
 from myoproof.workflow.ledger import Ledger, opened
 from myoproof.workflow.ledger_tasks import Entry, Task
 from myoproof.workflow.mri_steps import NETWORK
+from myoproof.workflow.regions import USUAL_SCHEME
 
 VERSION = 1
 """Raised when the steps of a scan change."""
@@ -29,7 +30,7 @@ class Options:
     Parameters
     ----------
     labels : str
-        Label scheme of drawn masks.
+        Label scheme of drawn masks; "" takes the names of the file, for NIfTI ``huashan11``.
     rater : str
         Who drew the masks whose names do not say it.
     t2, radiomics : bool
@@ -38,7 +39,7 @@ class Options:
         The scans are simulated; every row says so.
     """
 
-    labels: str = "huashan11"
+    labels: str = ""
     rater: str = "drawn"
     t2: bool = True
     radiomics: bool = False
@@ -172,7 +173,7 @@ def plan(found: mri_find.Findings, ledger: Ledger, options: Options) -> list[Tas
     options : Options
         What is measured.
     """
-    scheme = sorted(drawn.read_scheme(options.labels).items())
+    scheme = sorted(drawn.read_scheme(options.labels or USUAL_SCHEME).items())
     return [_task(scan, ledger, options, scheme) for scan in found.scans]
 
 

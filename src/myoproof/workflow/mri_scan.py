@@ -48,8 +48,8 @@ def scan(argument: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _rows(desk: Desk) -> Table:
-    rows = pd.concat(desk.tables, ignore_index=True).assign(provenance=desk.task.id)
-    table = from_rows(rows, where=desk.task.key)
+    rows = from_rows(pd.concat(desk.tables, ignore_index=True), where=desk.task.key)
+    table = Table(mri_steps.judged(desk, rows).assign(provenance=desk.task.id))
     return mark_simulated(table) if desk.options["simulated"] else table
 
 
@@ -62,7 +62,7 @@ def _write(desk: Desk, rows: Table, staging: Path) -> dict[str, Any]:
     if desk.regions is not None:
         _write_mask(desk.regions, staging / "segmentations", task.key)
     writer = load_module("writers", "mri-page")
-    page = writer.MriPage(desk.images, desk.regions, rows, desk.findings, None, record)
+    page = writer.MriPage(desk.images, desk.regions, rows, desk.findings, desk.budget, record)
     name = f"delivery/scans/{task.key}.html"
     writer.write(page, staging / name)
     return {

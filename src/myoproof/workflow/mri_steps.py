@@ -7,17 +7,20 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from myoproof.core.acquisition import Acquisition, Echoes, Volume
 from myoproof.core.provenance import digest_bytes
 from myoproof.core.segmentation import Segmentation
 from myoproof.core.table import Table, from_rows
 from myoproof.errors import Finding, InvalidInput, MissingExtra, MyoproofError, OutOfDomain
-from myoproof.measures import dixon, multiecho, radiomics, relaxation
+from myoproof.measures import dixon, mri_quality, multiecho, radiomics, relaxation
+from myoproof.measures.multiecho_bias import budget
 from myoproof.numerics.fatwater import FatWaterParams, Separation, separate
 from myoproof.registry import load, names
 from myoproof.segmentation import checks, drawn, tissue
-from myoproof.sources import bids, masks
+from myoproof.sources import bids
+from myoproof.workflow import regions
 from myoproof.workflow.ledger_tasks import Task
 from myoproof.workflow.mri_find import from_json
 
@@ -44,6 +47,8 @@ class Desk:
         Muscles.
     absent : str
         Why there are none.
+    budget : DataFrame, optional
+        What falsifies its fat fractions.
     tables, findings : list
         What was measured and remarked.
     """
@@ -54,6 +59,7 @@ class Desk:
     separation: Separation | None = None
     regions: Segmentation | None = None
     absent: str = ""
+    budget: pd.DataFrame | None = None
     tables: list[Table] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
 
@@ -133,10 +139,10 @@ def segment(desk: Desk) -> None:
         files = ", ".join(Path(mask["path"]).name for mask in given)
         raise InvalidInput(f"{len(given)} masks are drawn on this scan ({files})", mend="keep one in --masks")
     if given:
-        mask = masks.read_mask(Path(given[0]["path"]), desk.images)
-        desk.findings += mask.findings
-        scheme = dict(mask.names) or drawn.read_scheme(desk.options["labels"])
-        desk.regions = drawn.segment(desk.images, mask.labels, mask.affine, scheme, rater=given[0]["rater"])
+        path, rater = Path(given[0]["path"]), given[0]["rater"]
+        read_regions = regions.read(path, desk.images, labels=desk.options["labels"], rater=rater)
+        desk.regions = read_regions.segmentation
+        desk.findings += read_regions.findings
     else:
         _ask_network(desk)
     if desk.regions is not None:
@@ -167,6 +173,7 @@ def measure(desk: Desk) -> None:
         desk.tables.append(_with_field(desk, params, desk.regions))
     else:
         desk.tables.append(dixon.measure(desk.images, desk.regions, params=BORDER))
+    desk.budget = budget(desk.scan, multiecho.Params(border=BORDER))
     _attempt(desk, "compartments", _compartments)
     if desk.regions is not None and desk.task.work["t2"] and desk.options["t2"]:
         _attempt(desk, "water T2", _water_t2)
@@ -174,18 +181,18 @@ def measure(desk: Desk) -> None:
         _attempt(desk, "radiomics", _radiomics)
 
 
-def _with_field(desk: Desk, params: multiecho.Params, regions: Segmentation) -> Table:
+def _with_field(desk: Desk, params: multiecho.Params, drawn_on: Segmentation) -> Table:
     """Multi-echo rows, with the transmit field of the session where it fits."""
     plain = multiecho.Context(separation=desk.separation, threads=threads())
     field_map = _companion(desk, "b1")
     if field_map is None or not isinstance(field_map.payload, Volume):
-        return multiecho.measure(desk.scan, regions, context=plain, params=params)
+        return multiecho.measure(desk.scan, drawn_on, context=plain, params=params)
     try:
         context = replace(plain, b1=field_map.payload)
-        return multiecho.measure(desk.scan, regions, context=context, params=params)
+        return multiecho.measure(desk.scan, drawn_on, context=context, params=params)
     except InvalidInput as error:
         desk.remark("warning", "transmit field", f"the B1 map is not used: {error.what}")
-        return multiecho.measure(desk.scan, regions, context=plain, params=params)
+        return multiecho.measure(desk.scan, drawn_on, context=plain, params=params)
 
 
 def _attempt(desk: Desk, what: str, step: Callable[[Desk], Table]) -> None:
@@ -230,9 +237,21 @@ def _companion(desk: Desk, name: str) -> Acquisition | None:
         return None
 
 
+def judged(desk: Desk, rows: pd.DataFrame) -> Table:
+    """The rows with what speaks against the whole scan: weak signal, ghosts, voids of metal."""
+    images = desk.images
+    if isinstance(desk.scan.payload, Echoes):
+        first = np.abs(desk.scan.payload.values[..., 0]).astype(np.float32)
+        shown = Volume({"water": first, "fat": np.zeros_like(first)}, desk.scan.payload.affine)
+        images = replace(desk.images, payload=shown)
+    found = mri_quality.assess(images)
+    desk.findings += mri_quality.findings(found)
+    return mri_quality.mark(rows, found)
+
+
 def _absent(desk: Desk) -> Table:
     """Rows that say why nothing stands there."""
-    scheme = drawn.read_scheme(desk.options["labels"])
+    scheme = drawn.read_scheme(desk.options["labels"] or regions.USUAL_SCHEME)
     own = multiecho if desk.separation is not None else dixon
     start = {name: getattr(desk.scan, name) for name in ("subject", "session", "run", "modality")}
     start |= {"method": own.METHOD, "method_version": own.METHOD_VERSION, "absent": desk.absent}
