@@ -18,12 +18,27 @@ from myoproof.measures.dixon_regions import Region, Regions, find_regions
 from myoproof.measures.dixon_sums import Scan, around, make_scan
 from myoproof.numerics.grids import GRID_TOLERANCE_MM, displacement_mm
 from myoproof.numerics.regions import signed_distance_mm
+from myoproof.numerics.rician import rician_mean
 
 METHOD = "heterogeneity"
 METHOD_VERSION = 1
 MEASURES = ("fat_fraction_sd", "fat_fraction_interquartile_range", "fat_fraction_entropy")
 BIN_WIDTH = 0.05
 """Bins of the entropy: 20 from 0 to 1 (proposal)."""
+
+STRONG = 20.0
+"""Above this many noise SD a magnitude varies as the noise does."""
+DOUBT: Mapping[str, tuple[float, float, float]] = {
+    "fat_fraction_sd": (0.40, 0.05, 0.003),
+    "fat_fraction_interquartile_range": (0.12, 0.09, 0.006),
+    "fat_fraction_entropy": (0.16, 0.04, 0.05),
+}
+"""What rough drawing does to the rows of the core: half-widths of 95 % down and up as shares of the value, and
+one that does not shrink with it; set on 8 simulated thighs (proposal, see docs/derived.md for its validation).
+Downwards it is more, because what strays into a region is fat or another muscle."""
+FLOOR_SD, FLOOR_SHARE = 3.0, 0.1
+"""Where more than this share of voxels has a fat or water signal below so many noise SD, the noise floor
+presses fat fractions together: the spread is too small and the rows are flagged (proposal)."""
 
 Floats = npt.NDArray[np.float64]
 Row = dict[str, Any]
@@ -57,12 +72,15 @@ class Params:
 
 @dataclass(frozen=True, slots=True)
 class _Voxels:
-    """A region's surroundings: fat fraction (NaN where unknown), its noise variance, depth, border."""
+    """A region's surroundings: fat fraction (NaN where unknown), its noise variance, signed distance from the
+    border, the region, and whether many of its voxels lie near the noise floor.
+    """
 
     fraction: Floats
     variance: Floats
     distance_mm: Floats
     mask: npt.NDArray[np.bool_]
+    floored: bool
 
 
 def measure(
@@ -93,8 +111,8 @@ def measure(
         ``fat_fraction_interquartile_range`` and ``fat_fraction_entropy`` (bits, 20 bins of 0.05): of the
         voxels' values after they were drawn towards their mean until their SD is the corrected one. Method
         ``heterogeneity`` is over the drawn region, ``heterogeneity:core`` without its rim, whose voxels
-        straddle the border: prefer it. Low and high join what moving the border through its central range
-        and the doubt about the noise do, in quadrature. Higher is more uneven.
+        straddle the border: prefer it; it alone has intervals, which join what the border's common offset,
+        the doubt about the noise and rough drawing do, in quadrature. Higher is more uneven.
 
     Raises
     ------
@@ -104,6 +122,8 @@ def measure(
     Notes
     -----
     Where spread and noise are alike, the corrected SD is 0 at the least and the entropy that of one value.
+    Near the noise floor the spread comes out too small by an unknown amount; these rows
+    carry ``noise_floor`` and no interval.
     """
     del context
     volume = _checked(acquisition, segmentation)
@@ -125,7 +145,8 @@ def measure(
             ]
             continue
         box = [boxes[item.index - 1][axis] for axis in in_plane]
-        rows += _rows(own, _voxels(volume, scan, item, box, params), scan, params)
+        voxels = _voxels(volume, scan, item, box, params)
+        rows += _rows(own | (_with_floor(own) if voxels.floored else {}), voxels, scan, params)
     return from_rows(rows)
 
 
@@ -176,11 +197,27 @@ def _rows(own: Row, voxels: _Voxels, scan: Scan, params: Params) -> Iterator[Row
             )
             for way in (-1.0, 1.0)
         ]
-        down = np.hypot(value - np.min(ways, axis=0), value - np.min([value, *doubt], axis=0))
-        up = np.hypot(np.max(ways, axis=0) - value, np.max([value, *doubt], axis=0) - value)
-        for name, middle, below, above in zip(MEASURES, value, down, up, strict=True):
-            ends = {"low": max(float(middle - below), 0.0), "high": float(middle + above)}
-            yield {**start, "measure": name, "value": float(middle), **ends, "level": params.level}
+        if depth == 0 or voxels.floored:
+            yield from (
+                {**start, "measure": name, "value": float(middle)}
+                for name, middle in zip(MEASURES, value, strict=True)
+            )
+            continue
+        low, high = _interval(value, ways, doubt, z)
+        for name, middle, below, above in zip(MEASURES, value, low, high, strict=True):
+            ends = {"low": float(below), "high": float(above), "level": params.level}
+            yield {**start, "measure": name, "value": float(middle), **ends}
+
+
+def _interval(value: Floats, ways: list[Floats], doubt: list[Floats], z: float) -> tuple[Floats, Floats]:
+    """What the border's offset, the noise and rough drawing do, in quadrature, down and up apart."""
+    share_down, share_up, rest = (np.array(part) for part in zip(*DOUBT.values(), strict=True))
+    scale = z / float(stats.norm.ppf(0.975))
+    down = (value - np.min(ways, axis=0), value - np.min([value, *doubt], axis=0))
+    up = (np.max(ways, axis=0) - value, np.max([value, *doubt], axis=0) - value)
+    below = np.sqrt(down[0] ** 2 + down[1] ** 2 + (scale * (share_down * value + rest)) ** 2)
+    above = np.sqrt(up[0] ** 2 + up[1] ** 2 + (scale * (share_up * value + rest)) ** 2)
+    return np.maximum(value - below, 0.0), value + above
 
 
 def _voxels(volume: Volume, scan: Scan, item: Region, box: list[slice], params: Params) -> _Voxels:
@@ -192,7 +229,12 @@ def _voxels(volume: Volume, scan: Scan, item: Region, box: list[slice], params: 
     valid = np.isfinite(signal) & (fat >= 0) & (water >= 0) & (signal > 0)
     safe = np.where(valid, signal, 1.0)
     fraction = np.where(valid, fat / safe, np.nan)
-    variance = np.where(valid, (water**2 * scan.fat_sd**2 + fat**2 * scan.water_sd**2) / safe**4, 0.0)
+    inside = mask & valid
+    sds = (scan.fat_sd, scan.water_sd)
+    amplitudes = [local_amplitude(image, inside, sd) for image, sd in zip((fat, water), sds, strict=True)]
+    noise = [rician_variance(own, sd) for own, sd in zip(amplitudes, sds, strict=True)]
+    near = np.any([own < FLOOR_SD * sd for own, sd in zip(amplitudes, sds, strict=True)], axis=0)
+    variance = np.where(valid, (water**2 * noise[0] + fat**2 * noise[1]) / safe**4, 0.0)
     if {"fat_fraction", "fat_fraction_sd"} <= set(volume.channels):
         given, sd = (
             np.moveaxis(volume.channels[name], volume.slice_axis, 2)[crop].astype(np.float64)
@@ -202,7 +244,33 @@ def _voxels(volume: Volume, scan: Scan, item: Region, box: list[slice], params: 
     distance = np.full(mask.shape, np.inf)
     for level in np.flatnonzero(mask.any(axis=(0, 1))):
         distance[:, :, level] = signed_distance_mm(mask[:, :, level], scan.spacing_mm)
-    return _Voxels(fraction, variance, distance, mask)
+    return _Voxels(fraction, variance, distance, mask, bool(near[inside].mean() > FLOOR_SHARE))
+
+
+def local_amplitude(image: Floats, inside: npt.NDArray[np.bool_], sigma: float) -> Floats:
+    """Noise-free signal around each voxel: root of the mean square of a 9 x 9 box less that of the noise."""
+    box = (9, 9, 1)
+    weight = ndimage.uniform_filter(inside.astype(np.float64), box, mode="constant")
+    power = ndimage.uniform_filter(np.where(inside, image, 0.0) ** 2, box, mode="constant")
+    square = np.where(weight > 1e-9, power / np.maximum(weight, 1e-9), image**2)
+    return np.asarray(np.sqrt(np.maximum(square - 2.0 * sigma**2, 0.0)), dtype=np.float64)
+
+
+def rician_variance(amplitude: Floats, sigma: float) -> Floats:
+    """Variance of a magnitude whose noise-free value is given: less than that of the noise near zero.
+
+    References
+    ----------
+    Gudbjartsson and Patz, Magn Reson Med 1995;34:910.
+
+    Examples
+    --------
+    >>> rician_variance(np.array([0.0, 100.0]), 1.0).round(2).tolist()
+    [0.43, 1.0]
+    """
+    weak = np.minimum(amplitude, STRONG * sigma)
+    near = np.maximum(weak**2 + 2.0 * sigma**2 - rician_mean(weak, sigma) ** 2, 0.0)
+    return np.asarray(np.where(amplitude < STRONG * sigma, near, sigma**2), dtype=np.float64)
 
 
 def _flags(volume: Volume, regions: Regions) -> Mapping[int, Row]:
@@ -214,6 +282,11 @@ def _flags(volume: Volume, regions: Regions) -> Mapping[int, Row]:
         own |= set() if item.index else {"empty_label"}
         told[item.index] = {"flags": ";".join(sorted(own)), "quality": quality(frozenset(own))}
     return told
+
+
+def _with_floor(own: Row) -> Row:
+    flags = frozenset(filter(None, own["flags"].split(";"))) | {"noise_floor"}
+    return {"flags": ";".join(sorted(flags)), "quality": quality(flags)}
 
 
 def _checked(acquisition: Acquisition, segmentation: Segmentation) -> Volume:
