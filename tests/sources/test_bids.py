@@ -1,6 +1,8 @@
 """Muscle-BIDS: what is written is read back, other writers are understood, faults are named together."""
 
 import json
+import os
+import time
 from pathlib import Path
 
 import nibabel as nib
@@ -142,6 +144,37 @@ def test_a_fault_while_writing_leaves_nothing(tmp_path: Path, monkeypatch: pytes
         bids.write(scan(), tmp_path)
     assert not [path for path in tmp_path.rglob("*") if path.is_file()]
     assert not list(tmp_path.glob(".*"))
+
+
+@pytest.mark.parametrize("n_placed", range(4))
+def test_a_process_killed_between_two_files_is_made_good(tmp_path: Path, n_placed: int) -> None:
+    paths = bids.write(scan(), tmp_path)
+    sidecars = [path.with_name(path.name.replace(".nii.gz", ".json")) for path in paths]
+    whole = {path: path.read_bytes() for path in (*paths, *sidecars)}
+    for late in [*paths, *sidecars][n_placed:]:
+        late.unlink()
+    bids.write(scan(), tmp_path)
+    assert {path: path.read_bytes() for path in whole} == whole
+    assert [one.run for one in bids.scans(tmp_path)] == [""]
+
+
+def test_what_a_killed_process_left_is_swept_after_a_day(tmp_path: Path) -> None:
+    for name, age_s in (("old", 90000), ("new", 0)):
+        (tmp_path / f".writing-{name}").mkdir()
+        os.utime(tmp_path / f".writing-{name}", (time.time() - age_s,) * 2)
+    bids_write.sweep(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == [".writing-new"]
+
+
+@pytest.mark.parametrize(
+    ("channel", "modality"), [("t2_ms", "t2_mapping"), ("b1", "muscle_mri"), ("image", "muscle_mri")]
+)
+def test_maps_and_single_images_come_back(tmp_path: Path, channel: str, modality: str) -> None:
+    payload = Volume({channel: np.linspace(0, 9, 24, dtype=np.float32).reshape(2, 3, 4)}, AFFINE)
+    bids.write(scan(modality=modality, payload=payload, protocol="2D SE"), tmp_path)
+    back = bids.read(only(tmp_path))
+    assert (back.modality, back.protocol) == (modality, "2D SE")
+    np.testing.assert_array_equal(back.payload.channels[channel], payload.channels[channel])
 
 
 def test_images_without_their_sidecar_were_never_finished(tmp_path: Path) -> None:

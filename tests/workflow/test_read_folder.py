@@ -12,6 +12,7 @@ from pydicom.sequence import Sequence as Items
 from tests.sources import dicom_makers as make
 from tests.sources.dicom_makers import GE, SIEMENS, Grid, Look
 
+from myoproof.cli.app import main
 from myoproof.core.table import read_frame
 from myoproof.errors import InvalidInput, NotReadable, NotWritable
 from myoproof.sources import bids, bids_write, dicom
@@ -408,6 +409,39 @@ def test_folders_of_something_else_are_refused(export: Path, tmp_path: Path) -> 
         read_folder.take(export, tmp_path / "other")
     with pytest.raises(InvalidInput, match="holds no scan that can be read"):
         read_folder.take(tmp_path / "other", tmp_path / "study")
+
+
+def command(*words: object) -> int:
+    """Exit code of a command line."""
+    try:
+        main([str(word) for word in words])
+    except SystemExit as stop:
+        return int(stop.code or 0)
+    return 0
+
+
+def test_the_command_shows_then_writes(
+    export: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert command("read", export) == 0
+    assert "Nothing was written. To write a study: --out STUDY" in capsys.readouterr().out
+    key = tmp_path / "key.csv"
+    assert command("read", export, "--out", tmp_path / "study", "--key", key, "-j", 1) == 0
+    said = capsys.readouterr()
+    assert "2 new in" in said.out
+    assert "keep it apart from the study" in said.err.replace("\n", " ")
+    assert key.is_file()
+
+
+def test_the_command_asks_where_patients_are_mixed(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = mixed(tmp_path / "in")
+    assert command("read", folder) == 0
+    assert "2 patients in 3 studies" in capsys.readouterr().out.replace("\n", " ")
+    assert command("read", folder, "--out", tmp_path / "study") == 2
+    assert "--choose 1,3 or --choose all" in capsys.readouterr().err.replace("\n", " ")
+    assert not (tmp_path / "study").exists()
 
 
 @pytest.mark.real_data

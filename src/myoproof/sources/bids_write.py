@@ -4,6 +4,7 @@ import itertools
 import json
 import shutil
 import tempfile
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
@@ -18,6 +19,10 @@ from myoproof.core.acquisition import Acquisition, Echoes, Volume
 from myoproof.core.provenance import digest_arrays
 from myoproof.errors import Finding, InvalidInput, NotWritable, refuse
 from myoproof.sources import bids_names, bids_nifti, bids_sidecar
+
+HIDDEN = ".writing-"
+STALE_S = 86400.0
+"""A hidden folder as old as this belongs to no living process."""
 
 _Output = tuple[Path, str, Callable[[], Iterator[npt.NDArray[np.float32]]]]
 """Place below the root without extension, unit, and a function giving the volumes."""
@@ -47,7 +52,8 @@ def settled(acquisition: Acquisition, root: Path) -> tuple[Acquisition, bool]:
     held = _held(acquisition, Path(root))
     for run, digests in held.items():
         if acquisition.digest in digests and acquisition.run in ("", run):
-            return replace(acquisition, run=run), True
+            candidate = replace(acquisition, run=run)
+            return candidate, _complete(candidate, Path(root))
     if acquisition.run in held:
         if acquisition.run:
             what = f"run {acquisition.run} of {acquisition.subject} {acquisition.session} holds another scan"
@@ -55,6 +61,22 @@ def settled(acquisition: Acquisition, root: Path) -> tuple[Acquisition, bool]:
         free = (f"{number:02d}" for number in itertools.count(2))
         acquisition = replace(acquisition, run=next(run for run in free if run not in held))
     return acquisition, False
+
+
+def _complete(acquisition: Acquisition, root: Path) -> bool:
+    """Whether every file of a scan took its place; a killed process may have left some behind."""
+    return all(
+        (root / f"{place}{extension}").is_file()
+        for place, *_ in _outputs(acquisition)
+        for extension in (".nii.gz", ".json")
+    )
+
+
+def sweep(root: Path) -> None:
+    """Remove the hidden folders that processes killed more than a day ago left behind."""
+    for hidden in Path(root).glob(f"{HIDDEN}*"):
+        if time.time() - hidden.stat().st_mtime > STALE_S:
+            shutil.rmtree(hidden, ignore_errors=True)
 
 
 def _held(acquisition: Acquisition, root: Path) -> dict[str, set[str]]:
@@ -129,7 +151,7 @@ def enter(
         return Entered(settled_one, _images(settled_one, root), False)
     try:
         root.mkdir(parents=True, exist_ok=True)
-        hidden = Path(tempfile.mkdtemp(prefix=".writing-", dir=root))
+        hidden = Path(tempfile.mkdtemp(prefix=HIDDEN, dir=root))
     except OSError as fault:
         raise NotWritable(f"cannot be written ({fault.strerror})", where=str(root)) from fault
     try:

@@ -98,6 +98,7 @@ def take(
     if options.key is not None:
         identity.write_key(key, options.key, study)
     study_folder.claim(study, "study folder")
+    bids_write.sweep(study / "raw")
     lines, findings = _enter_all(tasks, study, jobs, lambda what, share: progress(what, 0.3 + 0.7 * share))
     method, codes = identity.METHOD, identity.CODES
     bids_index.write(study / "raw", _known(study), method=method, codes=codes)
