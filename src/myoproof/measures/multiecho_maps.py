@@ -80,8 +80,7 @@ class Correction:
     ratio_ends : pair of float
         Factors on ``ratio`` at the ends of the interval of T1 and B1.
     spectrum : tuple of Shift
-        Of the fat that the solver assumes, and of the fats at the ends of the doubt; empty where it is not
-        doubted.
+        Of the fats at the ends of the doubt; empty where the spectrum is not doubted.
     known : bool
         Whether T1 weighting is corrected or there was nothing to correct.
     """
@@ -106,8 +105,7 @@ class Correction:
             low, high = (corrected(apparent, self.ratio * factor) for factor in self.ratio_ends)
             found.append((low, high))
         if self.spectrum:
-            middle, *both = (shift.undone(apparent) for shift in self.spectrum)
-            low, high = (corrected(apparent + end - middle, self.ratio) for end in both)
+            low, high = (corrected(shift.undone(apparent), self.ratio) for shift in self.spectrum)
             found.append((low, high))
         return found
 
@@ -280,5 +278,5 @@ def _spectrum_doubt(acquisition: Acquisition, params: Params, level: float) -> t
             field_strength_t=settings["field_strength_t"],
             spectrum=params.solver.spectrum,
         )
-        for step in (0.0, -half, half)
+        for step in (-half, half)
     )
