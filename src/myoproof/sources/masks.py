@@ -84,8 +84,8 @@ def read_mask(path: Path, acquisition: Acquisition) -> Mask:
     if not isinstance(payload, Volume | Echoes):
         raise InvalidInput(f"masks are drawn on images, not on {type(payload).__name__}", where=str(path))
     reader = READERS[dataset.SOPClassUID]
-    masks, names, findings = reader(dataset, payload.affine, payload.shape, where=str(path))
-    labels, more = _one_label_each(masks, names, payload.shape, str(path))
+    voxels, names, findings = reader(dataset, payload.affine, payload.shape, where=str(path))
+    labels, more = _one_label_each(voxels, names, payload.shape, str(path))
     return Mask(labels, payload.affine, names, (*findings, *more))
 
 
@@ -121,19 +121,20 @@ def _dicom(path: Path) -> pydicom.Dataset:
 
 
 def _one_label_each(
-    masks: Mapping[int, npt.NDArray[np.bool_]],
+    voxels: Mapping[int, npt.NDArray[np.int64]],
     names: Mapping[int, tuple[str, str]],
     shape: tuple[int, int, int],
     where: str,
 ) -> tuple[npt.NDArray[np.uint16], list[Finding]]:
     labels = np.zeros(shape, dtype=np.uint16)
-    size = {number: int(mask.sum()) for number, mask in masks.items()}
+    flat = labels.reshape(-1)
+    size = {number: held.size for number, held in voxels.items()}
     findings: list[Finding] = []
-    too_high = [number for number in masks if not 0 < number <= np.iinfo(np.uint16).max]
+    too_high = [number for number in voxels if not 0 < number <= np.iinfo(np.uint16).max]
     if too_high:
         findings.append(Finding("error", "labels", f"region numbers {too_high} are not 1-65535", where))
-    for number in sorted(set(masks) - set(too_high), key=lambda one: (-size[one], one)):
-        taken = labels[masks[number]]
+    for number in sorted(set(voxels) - set(too_high), key=lambda one: (-size[one], one)):
+        taken = flat[voxels[number]]
         for other, shared in zip(*np.unique(taken[taken > 0], return_counts=True), strict=True):
             pair = " and ".join(" ".join(filter(None, names[one])) for one in (int(other), number))
             much = shared > MUCH_SHARED * size[number]
@@ -142,6 +143,6 @@ def _one_label_each(
                 what = f"{pair} share {shared} voxels ({shared / size[number]:.0%} of the smaller region)"
             mend = "leave out regions that enclose others" if much else ""
             findings.append(Finding("error" if much else "warning", "overlap", what, where, mend))
-        labels[masks[number]] = number
+        flat[voxels[number]] = number
     refuse(findings)
     return labels, findings

@@ -62,7 +62,7 @@ def fill(points: Iterable[npt.NDArray[np.float64]], shape: tuple[int, int]) -> n
 
 def regions(
     dataset: Any, affine: npt.NDArray[np.float64], shape: tuple[int, int, int], *, where: str
-) -> tuple[dict[int, npt.NDArray[np.bool_]], dict[int, tuple[str, str]], list[Finding]]:
+) -> tuple[dict[int, npt.NDArray[np.int64]], dict[int, tuple[str, str]], list[Finding]]:
     """The filled regions of a structure set on an image grid.
 
     Parameters
@@ -78,8 +78,8 @@ def regions(
 
     Returns
     -------
-    masks : dict of int to ndarray of bool
-        ROI number -> voxels.
+    voxels : dict of int to ndarray of int
+        ROI number -> flat indices (C order) of its voxels.
     names : dict of int to (site, side)
     findings : list of Finding
         Remarks; faults are raised.
@@ -91,7 +91,7 @@ def regions(
     """
     findings: list[Finding] = []
     names: dict[int, tuple[str, str]] = {}
-    masks: dict[int, npt.NDArray[np.bool_]] = {}
+    voxels: dict[int, npt.NDArray[np.int64]] = {}
     inverse = np.linalg.inv(affine)
     roi = {int(item.ROINumber): item for item in dataset.get("StructureSetROISequence", [])}
     said = {int(item.ReferencedROINumber): item for item in dataset.get("RTROIObservationsSequence", [])}
@@ -106,12 +106,13 @@ def regions(
         names[number], faults = named(
             [name, *_meanings(said.get(number))], _codes(said.get(number)), where=place
         )
-        masks[number], more = _filled(contours, _slice_axis(contours, affine), shape, place)
+        mask, more = _filled(contours, _slice_axis(contours, affine), shape, place)
+        voxels[number] = np.flatnonzero(mask)
         findings += faults + more
-    if not masks:
+    if not voxels:
         findings.append(Finding("error", "empty", "holds no closed contour", where))
     refuse(findings)
-    return masks, names, [finding for finding in findings if finding.level != "error"]
+    return voxels, names, [finding for finding in findings if finding.level != "error"]
 
 
 def _contours(

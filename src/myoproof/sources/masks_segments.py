@@ -20,7 +20,7 @@ HALF = 0.5
 
 def regions(
     dataset: Dataset, affine: npt.NDArray[np.float64], shape: tuple[int, int, int], *, where: str
-) -> tuple[dict[int, npt.NDArray[np.bool_]], dict[int, tuple[str, str]], list[Finding]]:
+) -> tuple[dict[int, npt.NDArray[np.int64]], dict[int, tuple[str, str]], list[Finding]]:
     """The segments of a DICOM Segmentation on an image grid.
 
     Parameters
@@ -36,8 +36,8 @@ def regions(
 
     Returns
     -------
-    masks : dict of int to ndarray of bool
-        Segment number -> voxels.
+    voxels : dict of int to ndarray of int
+        Segment number -> flat indices (C order) of its voxels, each once.
     names : dict of int to (site, side)
     findings : list of Finding
         Remarks; faults are raised.
@@ -60,20 +60,24 @@ def regions(
         label = str(item.get("SegmentLabel", ""))
         names[number], faults = named([label, *texts], codes, where=f"{where}, segment {number} {label!r}")
         findings += faults
-    masks = {number: np.zeros(shape, dtype=np.bool_) for number in names}
+    held: dict[int, list[npt.NDArray[np.int64]]] = {number: [] for number in names}
     inverse = np.linalg.inv(affine)
     for index, (frame, pixels) in enumerate(_frames(dataset, where)):
-        voxels, fault = _place(frame, inverse, pixels.shape, shape)
+        step, fault = _step(frame, inverse, pixels.shape, shape)
         if fault:
             findings.append(Finding("error", "grid", f"frame {index + 1} {fault}", where, _MEND))
             break
         for number, inside in _inside(frame, pixels, kind, dataset):
-            if number in masks:
-                masks[number][tuple(axis[inside] for axis in voxels)] = True
+            if number in held:
+                rows, columns = np.nonzero(inside)
+                place = step @ np.stack([rows, columns, np.ones_like(rows)])
+                held[number].append(np.ravel_multi_index(tuple(place), shape))
     if not names:
         findings.append(Finding("error", "empty", "holds no segment", where))
     refuse(findings)
-    return masks, names, [finding for finding in findings if finding.level != "error"]
+    nothing = np.zeros(0, dtype=np.int64)
+    voxels = {number: np.unique(np.concatenate([nothing, *parts])) for number, parts in held.items()}
+    return voxels, names, [finding for finding in findings if finding.level != "error"]
 
 
 _MEND = "give the segmentation that was drawn on these images, or resample it"
@@ -99,11 +103,11 @@ def _merged(shared: Dataset, own: Dataset) -> Dataset:
     return merged
 
 
-def _place(
+def _step(
     frame: Dataset, inverse: npt.NDArray[np.float64], pixels: tuple[int, ...], shape: tuple[int, int, int]
-) -> tuple[tuple[npt.NDArray[np.int64], ...], str]:
-    """Voxel indices of every pixel of a frame, or why it has none."""
-    empty: tuple[npt.NDArray[np.int64], ...] = ()
+) -> tuple[npt.NDArray[np.int64], str]:
+    """Matrix (3, 3) from (row, column, 1) of a frame to its voxel, or why there is none."""
+    empty = np.zeros((3, 3), dtype=np.int64)
     try:
         measures = frame.PixelMeasuresSequence[0].PixelSpacing
         orientation = np.asarray(frame.PlaneOrientationSequence[0].ImageOrientationPatient, dtype=np.float64)
@@ -124,9 +128,7 @@ def _place(
     ends = rounded @ corners.T
     if ends.min() < 0 or (ends.max(axis=1) >= np.array(shape)).any():
         return empty, "reaches beyond the images"
-    row, column = np.indices(pixels[:2])
-    step = rounded.astype(np.int64)
-    return tuple(step[axis, 0] * row + step[axis, 1] * column + step[axis, 2] for axis in range(3)), ""
+    return rounded.astype(np.int64), ""
 
 
 def _inside(
