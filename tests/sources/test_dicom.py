@@ -259,6 +259,27 @@ def test_a_vendor_t2_map_and_a_plain_scan(tmp_path, rng) -> None:
     np.testing.assert_allclose(dicom.read_series(other).payload.channels["t2_ms"], stored * 0.1, rtol=1e-6)
 
 
+def test_phase_goes_with_the_magnitude_that_was_not_normalised(tmp_path, rng) -> None:
+    """Siemens writes the magnitude twice where prescan normalisation is on; the names do not tell."""
+    raw, evened = [], []
+    for echo, time in enumerate(echo_times(3)):
+        raw.append(make.whole(rng))
+        evened.append(make.whole(rng))
+        for number, words, values in (
+            (3, ("M", "ND", "NORM"), evened[-1]),
+            (4, ("M", "ND"), raw[-1]),
+            (5, ("P", "ND"), make.whole(rng)),
+        ):
+            look = SIEMENS.but(
+                number=number, image_type=("ORIGINAL", "PRIMARY", *words), tags={"EchoTime": time}
+            )
+            make.classic(tmp_path, values, look, word=f"e{echo}")
+    scans = dicom.scan_folder(tmp_path).series
+    found = {scan.channels: np.abs(dicom.read_series(scan).payload.values) for scan in scans}
+    np.testing.assert_allclose(found["magnitude", "phase"], np.stack(raw, -1), atol=2e-2)
+    np.testing.assert_allclose(found["magnitude",], np.stack(evened, -1))
+
+
 def test_two_repetitions_of_one_protocol_stay_two_scans(tmp_path, rng) -> None:
     """Test and retest: same names, same grid, other times; each fat goes with its own water."""
     truth = {}

@@ -207,6 +207,24 @@ def test_phase_alone_is_refused_and_magnitude_alone_is_magnitude(tmp_path, rng) 
         dicom.read_series(scan)
 
 
+def test_parts_whose_private_tags_were_removed_are_not_taken_for_magnitudes(tmp_path, rng) -> None:
+    for echo in range(3):
+        look = GE.but(bits=(16, 16), signed=True, tags={"EchoTime": 1.0 + echo})
+        make.classic(tmp_path, make.whole(rng) - 2048, look, word=str(echo))
+    (scan,) = dicom.scan_folder(tmp_path).series
+    with pytest.raises(InvalidInput, match="real, imaginary or phase images that do not say so"):
+        dicom.read_series(scan)
+
+
+def test_series_without_uids_are_told_apart_by_number(tmp_path, rng) -> None:
+    truth = [make.whole(rng), make.whole(rng)]
+    for number, values in enumerate(truth, start=1):
+        look = SIEMENS.but(number=number, time=f"10{number}000", tags={"SeriesInstanceUID": None})
+        make.classic(tmp_path, values, look)
+    for scan, values in zip(dicom.scan_folder(tmp_path).series, truth, strict=True):
+        np.testing.assert_array_equal(dicom.read_series(scan).payload.channels["image"], values)
+
+
 def test_water_without_fat_is_told(tmp_path, rng) -> None:
     make.classic(tmp_path, make.whole(rng), SIEMENS.but(image_type=("DERIVED", "PRIMARY", "DIXON", "WATER")))
     (scan,) = dicom.scan_folder(tmp_path).series

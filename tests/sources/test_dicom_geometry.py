@@ -147,6 +147,15 @@ def test_an_uneven_stack_is_refused_and_a_rounded_one_is_not(tmp_path, rng) -> N
     assert categories(shifted(tmp_path / "c", 0.9)) == {"uneven spacing": "error"}
 
 
+@pytest.mark.parametrize(("millimetres", "level"), [(0.02, None), (0.2, "warning"), (0.8, "error")])
+def test_one_slice_out_of_line_is_named(tmp_path, rng, millimetres, level) -> None:
+    for k in range(6):
+        moved = Grid(shape=(5, 4, 6), origin=(millimetres if k == 2 else 0.0, 0.0, 4.0 * k))
+        make.classic(tmp_path, make.whole(rng, moved)[:, :, :1], SIEMENS, grid=moved, word=str(k))
+    (scan,) = dicom.scan_folder(tmp_path).series
+    assert categories(scan) == ({"out of line": level} if level else {})
+
+
 def test_slices_shifted_along_the_plane_keep_their_place_and_are_named(tmp_path, rng) -> None:
     grid = Grid(step=(0.5, 0.0, 4.0))
     truth = make.whole(rng, grid)

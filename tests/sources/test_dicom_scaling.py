@@ -166,6 +166,14 @@ def test_phase_that_no_scale_fits_is_refused(tmp_path, rng) -> None:
         dicom.read_series(scan)
 
 
+def test_the_field_is_told_by_the_frequency_where_it_is_not_stated(tmp_path, rng) -> None:
+    tags = {"MagneticFieldStrength": None, "ImagingFrequency": 123.2565}
+    make.classic(tmp_path, make.whole(rng), SIEMENS.but(tags=tags))
+    (scan,) = dicom.scan_folder(tmp_path).series
+    assert scan.settings["field_strength_t"] == 2.895
+    assert scan.settings["imaging_frequency_hz"] == 123.2565e6
+
+
 def test_gauss_are_tesla(tmp_path, rng) -> None:
     make.classic(tmp_path, make.whole(rng), GE.but(tags={"MagneticFieldStrength": 15000}))
     (scan,) = dicom.scan_folder(tmp_path).series

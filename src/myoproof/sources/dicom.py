@@ -303,7 +303,9 @@ def _scans(frames: Sequence[Frame]) -> list[Series]:
 def _scans_of_study(frames: Sequence[Frame], whose: Whose) -> list[Series]:
     by_series: dict[str, list[Frame]] = {}
     for frame in frames:
-        by_series.setdefault(frame.origin.series_uid, []).append(frame)
+        by_series.setdefault(frame.origin.series_uid or f"number {frame.origin.series_number}", []).append(
+            frame
+        )
     drafts = [draft for own in by_series.values() for draft in drafts_of(own)]
     scans = [scan_of(together, whose) for together in joined(drafts)]
     return sorted(scans, key=lambda scan: (scan.frames[0].origin.series_number, scan.kind))

@@ -24,6 +24,9 @@ UNEVEN_WARNING, UNEVEN_ERROR = 0.01, 0.05
 MISSING_IN_A_ROW = 3
 """A longer gap parts two stacks; a shorter one is missing slices (proposal)."""
 
+OUT_OF_LINE_MM = (0.05, 0.5)
+"""In-plane distance from the line of the slices that is named, and that is refused (proposals)."""
+
 SHEAR_DEGREES = 0.05
 """Slices offset by more than this from the normal are named as tilted (proposal)."""
 
@@ -149,7 +152,11 @@ def lay_out(frames: Sequence[Frame], *, where: str) -> Layout:
     even = heights[0] + (heights[-1] - heights[0]) / total * np.arange(total + 1)
     filled = np.concatenate([[0], np.cumsum(counts)])
     absent = tuple(sorted(set(range(total + 1)) - set(filled.tolist())))
-    findings = _uneven(heights, even[filled], spacing, where) + _tilted(step, normal, where)
+    findings = [
+        *_uneven(heights, even[filled], spacing, where),
+        *_tilted(step, normal, where),
+        *_out_of_line(by_height, low, step, normal, where),
+    ]
     return Layout(_affine(low, step), even, absent, tuple(findings))
 
 
@@ -222,6 +229,21 @@ def _tilted(step: Vector, normal: Vector, where: str) -> list[Finding]:
             "warning", "tilt", message, where, "the affine carries the shift; resample for tools that do not"
         )
     ]
+
+
+def _out_of_line(
+    frames: Sequence[Frame], low: Frame, step: Vector, normal: Vector, where: str
+) -> list[Finding]:
+    """Slices that lie beside the line from the first to the last."""
+    places = np.array([frame.position for frame in frames]) - np.asarray(low.position)
+    heights = places @ normal
+    beside = places - np.outer(heights / float(step @ normal), step)
+    away = float(np.linalg.norm(beside, axis=1).max())
+    if away <= OUT_OF_LINE_MM[0]:
+        return []
+    message = f"slices lie up to {away:.3g} mm out of line in their plane"
+    mend = "check that the folder holds the slices of one scan"
+    return [Finding("error" if away > OUT_OF_LINE_MM[1] else "warning", "out of line", message, where, mend)]
 
 
 def _columns(plane: list[Frame]) -> list[list[Frame]]:

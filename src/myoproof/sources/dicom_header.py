@@ -30,6 +30,8 @@ ENCODINGS = {
 """Implicit representation, little endian -> transfer syntax, for files that do not name theirs."""
 
 GAUSS_PER_TESLA = 1e4
+PROTON_MHZ_PER_TESLA = 42.577478518
+"""Gyromagnetic ratio of the proton over 2 pi, CODATA 2018."""
 
 SEQUENCES = {"GRADIENT": "GR", "SPIN": "SE", "BOTH": "GR\\SE"}
 """Echo pulse sequence of enhanced files (0018,9008) -> words of scanning sequence (0018,0020)."""
@@ -234,8 +236,11 @@ def _frame(tags: Tags, origin: Origin, number: int) -> Frame:
 
 
 def field_strength_t(tags: Tags) -> float:
-    """Magnetic field strength in tesla; old files write gauss."""
+    """Magnetic field strength in tesla; old files write gauss, some only the frequency of protons."""
     found = tags.number("MagneticFieldStrength")
+    if isnan(found) or found <= 0:
+        frequency = _first(tags, "ImagingFrequency", "TransmitterFrequency")
+        return round(frequency / PROTON_MHZ_PER_TESLA, 3) if 1 < frequency < 1000 else NAN
     return found / GAUSS_PER_TESLA if found > 100 else found
 
 

@@ -24,6 +24,9 @@ from myoproof.sources.dicom_vendor import name_base
 SAME_START_S = 1.0
 """Series that began within this time were acquired at once (proposal)."""
 
+SAME_ORIGIN_MM = 0.1
+"""Series whose slices start this close in the plane are on one grid (proposal)."""
+
 ABSENT_LIMIT = 0.2
 """A scan that lacks a larger share of its slices is refused (proposal)."""
 
@@ -155,7 +158,7 @@ def _together(one: Draft, other: Draft) -> bool:
 
 def _same_protocol(one: Draft, other: Draft) -> bool:
     first, second = one.first, other.first
-    if first.origin.series_uid == second.origin.series_uid:
+    if first.origin.series_uid and first.origin.series_uid == second.origin.series_uid:
         return True
     if _timed(one) != _timed(other):
         return False
@@ -188,7 +191,7 @@ def _same_slices(one: Draft, other: Draft) -> bool:
         return False
     near = min(other.frames, key=lambda frame: abs(height_of(frame, normal) - height_of(one.first, normal)))
     apart = axes @ (np.asarray(near.position) - np.asarray(one.first.position))
-    return bool(np.abs(apart).max() <= 1.0)
+    return bool(np.abs(apart).max() <= SAME_ORIGIN_MM)
 
 
 def _in_slices(frames: Sequence[Frame], count: int, slices: Sequence[int]) -> list[Frame | None]:

@@ -27,6 +27,9 @@ Array = npt.NDArray[np.float32]
 MAPS = ("fat_fraction", "r2star", "t2star", "t2_ms", "field_hz", "b1")
 """Contrasts with a unit; the others are signals."""
 
+NEGATIVE_LIMIT = 0.05
+"""Magnitudes below this part of the largest, sign reversed, are no magnitudes (proposal)."""
+
 CHOPPED_COHERENCE = 0.3
 """Least cosine between neighbouring slices, sign aside, where an alternating sign is seen (proposal)."""
 
@@ -113,12 +116,23 @@ def echoes(series: Series, progress: Progress) -> tuple[Echoes, list[Finding]]:
         scale, remarks = phase_scale(min(extremes), max(extremes), series.vendor, where=_where(series))
         findings += remarks
     values = _signals(series, whole, lines, scale)
+    if series.channels == ("magnitude",):
+        findings += _negative(values, series)
     if np.iscomplexobj(values) and series.vendor == "ge" and _alternates(values[..., 0]):
         values[:, :, 1::2] *= -1
         message = "the sign of the signal alternates from slice to slice; undone"
         findings.append(Finding("info", "alternating sign", message, _where(series)))
     times = np.array(series.echo_times_s)
     return Echoes(values=values, echo_times_s=times, affine=series.affine), findings
+
+
+def _negative(values: Array, series: Series) -> list[Finding]:
+    low, high = float(values.min()), float(values.max())
+    if low >= -NEGATIVE_LIMIT * max(high, 0.0):
+        return []
+    message = f"magnitudes from {low:.4g} to {high:.4g}: real, imaginary or phase images that do not say so"
+    mend = "send the files with their private tags"
+    return [Finding("error", "negative magnitude", message, _where(series), mend)]
 
 
 def _whole_type(series: Series) -> npt.DTypeLike:

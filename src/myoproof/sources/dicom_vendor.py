@@ -69,7 +69,7 @@ DESCRIPTIONS = (
 DIXON = ("water", "fat", "in_phase", "opposed_phase", "fat_fraction", "r2star", "t2star", "field_hz")
 """Contrasts that make one Dixon scan."""
 
-SKIP_WORDS = ("MOSAIC", "MIP", "MPR", "PROJECTION IMAGE", "CSA 3D EDITOR", "LOCALIZER", "SCREEN SAVE")
+SKIP_WORDS = ("MOSAIC", "MIP", "PROJECTION IMAGE", "CSA 3D EDITOR", "LOCALIZER", "SCREEN SAVE")
 """Words of the image type of what is not a measured slice stack."""
 
 
