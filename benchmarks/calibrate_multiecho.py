@@ -1,8 +1,8 @@
 """Hold the multi-echo measure against simulated truth: separation, T1 correction, swaps, interval coverage.
 
 Run ``python -m benchmarks.calibrate_multiecho``. Seeds and numbers of replicates of the validation were fixed
-before it was first run; ``--development N`` uses other seeds and writes nothing. Every subject's rows are kept
-in a folder as they come, so that a run that was stopped goes on where it was. ``--segmenter thigh`` draws the
+before it was first run; ``--development N`` uses other seeds and writes nothing. What was simulated is kept
+in a folder as it comes, so that a run that was stopped goes on where it was. ``--segmenter thigh`` draws the
 masks of the coverage part by the shipped network instead of the simulated rater.
 """
 
