@@ -34,6 +34,9 @@ def run_mri(
     radiomics: Annotated[bool, typer.Option("--radiomics", help="Radiomic features too.")] = False,
     simulated: Annotated[bool, typer.Option("--simulated", help="The scans are simulated: say so.")] = False,
     jobs: Jobs = CORES,
+    choose: Annotated[
+        str, typer.Option(help="Scans of a DICOM folder with several patients: `1,3-5` or `all`.")
+    ] = "",
     retry: Annotated[bool, typer.Option("--retry", help="Try quarantined scans again.")] = False,
     memory_gib: Annotated[float, typer.Option(min=0.5, help="Memory one scan may take (GiB).")] = 8.0,
     minutes: Annotated[float, typer.Option(min=0.1, help="Time one scan may take (minutes).")] = 30.0,
@@ -45,17 +48,17 @@ def run_mri(
     """
     mri = workflow("mri")
     options = mri.Options(labels=labels, rater=rater, t2=t2, radiomics=radiomics, simulated=simulated)
-    how = mri.How(jobs=jobs, retry=retry, memory_gib=memory_gib, time_s=60 * minutes)
+    how = mri.How(jobs=jobs, retry=retry, memory_gib=memory_gib, time_s=60 * minutes, choose=choose)
     with _telling() as tell:
         outcome = mri.run(source, out, masks=masks, options=options, how=how, tell=tell)
     for note in outcome.notes:
         print(note)
-    for scan, reason in outcome.left_out.items():
+    for scan, reason in outcome.source.findings.left_out.items():
         print(f"left out: {scan}: {reason}")
     print(f"{outcome.done} scans measured, {outcome.skipped} finished before: {out}")
     print(f"report: {outcome.report}")
-    for entry in outcome.quarantined:
-        error_console.print(f"[bold red]quarantined:[/] {escape(entry.task.key)}: {escape(entry.reason)}")
+    for scan, reason in outcome.quarantined.items():
+        error_console.print(f"[bold red]quarantined:[/] {escape(scan)}: {escape(reason)}", soft_wrap=True)
     if outcome.quarantined:
         error_console.print("mend them and run again, or run again with --retry")
         raise typer.Exit(QUARANTINED)

@@ -282,9 +282,7 @@ def _budget(budget: pd.DataFrame | None) -> list[tuple[str, tuple[str, ...], str
     return [
         (
             str(line["source"]),
-            tuple(
-                f"\u00b1{number(v, 2)}" if line["corrected"] == "doubt" else _signed(v) for v in _points(line)
-            ),
+            tuple(_signed(line[name], line["corrected"] == "doubt") for name in ("at_10", "at_30", "at_50")),
             CORRECTED.get(line["corrected"], line["corrected"]),
             str(line["note"]),
         )

@@ -182,10 +182,10 @@ def _ghosting(signal: Images, widths_mm: list[float]) -> float:
         return float("nan")
     reach = [2 * max(1, round(MARGIN_MM / width)) + 1 for width in widths_mm]
     near = np.asarray(ndimage.binary_dilation(tissue, np.ones(reach, dtype=bool)))
-    columns, lines = near.any(axis=0)[None, :], near.any(axis=1)[:, None]
-    strips = [
-        part for part in (~near & columns & ~lines, ~near & lines & ~columns) if part.sum() >= LEAST_AIR
-    ]
+    columns = np.broadcast_to(np.atleast_1d(near.any(axis=0))[None, :], near.shape)
+    lines = np.broadcast_to(np.atleast_1d(near.any(axis=1))[:, None], near.shape)
+    beside: list[Bools] = [~near & columns & ~lines, ~near & lines & ~columns]
+    strips = [part for part in beside if part.sum() >= LEAST_AIR]
     corners = ~near & ~columns & ~lines
     quiet = [corners] if corners.sum() >= LEAST_AIR else strips
     if not strips or (quiet is strips and len(strips) < 2):

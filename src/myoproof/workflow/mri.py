@@ -5,11 +5,16 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from myoproof.measures import dixon, multiecho, radiomics, relaxation
+from myoproof.measures import (
+    dixon,
+    multiecho,
+    radiomics,
+    relaxation,
+)
 from myoproof.registry import load_module, names
 from myoproof.segmentation import drawn, tissue
 from myoproof.workflow import folder as study_folder
-from myoproof.workflow import ledger_drive, mri_find, mri_tables
+from myoproof.workflow import ledger_drive, mri_find, mri_source, mri_tables
 from myoproof.workflow.executors import Executor, Limits, Pool
 from myoproof.workflow.ledger import Ledger, opened
 from myoproof.workflow.ledger_tasks import Entry, Task
@@ -60,6 +65,8 @@ class How:
         Let quarantined scans try again.
     memory_gib, time_s : float
         What one scan may use.
+    choose : str
+        Which scans of a scanner's export to take, where patients are mixed: ``1,3-5`` or ``all``.
     """
 
     jobs: int = 1
@@ -67,6 +74,7 @@ class How:
     retry: bool = False
     memory_gib: float = MEMORY_GIB
     time_s: float = TIME_S
+    choose: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,10 +87,10 @@ class Outcome:
         Scans of this run, by name.
     done, skipped : int
         Scans measured now, and measured before.
-    left_out : mapping
-        Scans that are not measured by themselves, with the reason.
+    source : Source
+        What was found and refused.
     notes : tuple of str
-        Damaged files found, files changed by hand put aside.
+        Remarks while reading, damaged files found, files changed by hand put aside.
     report : Path
         The page that lists all scans.
     """
@@ -90,14 +98,15 @@ class Outcome:
     entries: tuple[Entry, ...]
     done: int
     skipped: int
-    left_out: dict[str, str]
+    source: mri_source.Source
     notes: tuple[str, ...]
     report: Path
 
     @property
-    def quarantined(self) -> list[Entry]:
-        """Scans that could not be measured."""
-        return [entry for entry in self.entries if entry.state == "quarantined"]
+    def quarantined(self) -> dict[str, str]:
+        """Scans that could not be read or measured, and why."""
+        held = {entry.task.key: entry.reason for entry in self.entries if entry.state == "quarantined"}
+        return {**self.source.refused, **held}
 
 
 Tell = Callable[[str, str, str, int, int], None]
@@ -145,20 +154,26 @@ def run(
     out = Path(out)
     study_folder.claim(out, "study folder")
     with opened(out) as ledger:
-        found = mri_find.find(source, masks=masks, without=ledger.shown())
+        limits = Limits(how.memory_gib, how.time_s)
+        export = mri_source.Export(how.choose, how.jobs, limits)
+        opened_source = mri_source.open_source(
+            Path(source), out, masks=masks, export=export, without=ledger.shown()
+        )
+        found = opened_source.findings
         tasks = plan(found, ledger, options)
         manifest = ledger.enter(tasks)
-        notes = [f"measured again: {fault}" for fault in ledger.mend(manifest)]
+        notes = list(opened_source.notes)
+        notes += [f"measured again: {fault}" for fault in ledger.mend(manifest)]
         if how.retry:
             ledger.forgive(manifest)
         before = {entry.task.id for entry in ledger.entries(manifest) if entry.state == "done"}
-        with Pool(how.jobs, limits=Limits(how.memory_gib, how.time_s)) as pool:
+        with Pool(how.jobs, limits=limits) as pool:
             _drive(ledger, manifest, pool, how, tell)
         notes += [f"changed by hand, kept as {name}" for name in ledger.show()]
         entries = ledger.entries(manifest)
-        report = mri_tables.finish(ledger, found.left_out)
+        report = mri_tables.finish(ledger, opened_source.refused, found.left_out)
     done = sum(entry.state == "done" and entry.task.id not in before for entry in entries)
-    return Outcome(tuple(entries), done, len(before), dict(found.left_out), tuple(notes), report)
+    return Outcome(tuple(entries), done, len(before), opened_source, tuple(notes), report)
 
 
 def plan(found: mri_find.Findings, ledger: Ledger, options: Options) -> list[Task]:

@@ -12,7 +12,8 @@ from myoproof.core.segmentation import Segmentation
 from myoproof.core.table import Table, from_rows, is_simulated, write_table
 from myoproof.errors import InvalidInput
 from myoproof.registry import load, load_module
-from myoproof.workflow import mri_steps
+from myoproof.vocabulary.lookup import words
+from myoproof.workflow import mri_derived, mri_steps
 from myoproof.workflow.folder import write_json
 from myoproof.workflow.ledger_tasks import Task
 from myoproof.workflow.mri_steps import Desk
@@ -44,6 +45,7 @@ def scan(argument: Mapping[str, Any]) -> dict[str, Any]:
     desk = mri_steps.read(task)
     mri_steps.segment(desk)
     mri_steps.measure(desk)
+    mri_derived.derive(desk)
     return _write(desk, _rows(desk), staging)
 
 
@@ -87,7 +89,8 @@ def _write_mask(regions: Segmentation, folder: Path, key: str) -> None:
 def _summary(rows: Table) -> dict[str, Any]:
     """Median fat fraction over muscles and their total volume, for a line in the list of scans."""
     main = rows[rows["method"].isin(["multiecho", "dixon"]) & (rows["at"] == "") & (rows["side"] != "both")]
-    main = main[~main["rater"].str.startswith("tissue@") & main["value"].notna()]
+    others = {name for name, word in words("sites").items() if word["kind"] != "muscle"}
+    main = main[~main["site"].isin(others) & main["value"].notna()]
     fat, volume = (main[main["measure"] == name]["value"] for name in ("fat_fraction", "volume"))
     return {
         "muscles": len(fat),

@@ -10,7 +10,6 @@ import numpy as np
 import pandas as pd
 
 from myoproof.core.acquisition import Acquisition, Echoes, Volume
-from myoproof.core.provenance import digest_bytes
 from myoproof.core.segmentation import Segmentation
 from myoproof.core.table import Table, from_rows
 from myoproof.errors import Finding, InvalidInput, MissingExtra, MyoproofError, OutOfDomain
@@ -18,7 +17,7 @@ from myoproof.measures import dixon, mri_quality, multiecho, radiomics, relaxati
 from myoproof.measures.multiecho_bias import budget
 from myoproof.numerics.fatwater import FatWaterParams, Separation, separate
 from myoproof.registry import load, names
-from myoproof.segmentation import checks, drawn, tissue
+from myoproof.segmentation import checks, drawn
 from myoproof.sources import bids
 from myoproof.workflow import regions
 from myoproof.workflow.ledger_tasks import Task
@@ -90,7 +89,7 @@ def read(task: Task) -> Desk:
     findings: list[Finding] = []
     scan = bids.read(from_json(task.work["scan"]), tell=findings.append)
     known = {name: task.parameters[name] for name in ("subject", "session", "run")}
-    scan = replace(scan, **known, digest=digest_bytes("".join(task.inputs).encode()))
+    scan = replace(scan, **known)
     desk = Desk(task, scan, scan, findings=findings)
     if isinstance(scan.payload, Echoes):
         _separate(desk, scan.payload)
@@ -169,20 +168,19 @@ def measure(desk: Desk) -> None:
     if desk.regions is None:
         desk.tables.append(_absent(desk))
     elif desk.separation is not None:
-        params = multiecho.Params(border=BORDER)
-        desk.tables.append(_with_field(desk, params, desk.regions))
+        desk.tables.append(multiecho_rows(desk, desk.regions))
     else:
         desk.tables.append(dixon.measure(desk.images, desk.regions, params=BORDER))
     desk.budget = budget(desk.scan, multiecho.Params(border=BORDER))
-    _attempt(desk, "compartments", _compartments)
     if desk.regions is not None and desk.task.work["t2"] and desk.options["t2"]:
-        _attempt(desk, "water T2", _water_t2)
+        attempt(desk, "water T2", _water_t2)
     if desk.regions is not None and desk.options["radiomics"]:
-        _attempt(desk, "radiomics", _radiomics)
+        attempt(desk, "radiomics", _radiomics)
 
 
-def _with_field(desk: Desk, params: multiecho.Params, drawn_on: Segmentation) -> Table:
-    """Multi-echo rows, with the transmit field of the session where it fits."""
+def multiecho_rows(desk: Desk, drawn_on: Segmentation) -> Table:
+    """Multi-echo rows of some regions, with the transmit field of the session where it fits."""
+    params = multiecho.Params(border=BORDER)
     plain = multiecho.Context(separation=desk.separation, threads=threads())
     field_map = _companion(desk, "b1")
     if field_map is None or not isinstance(field_map.payload, Volume):
@@ -191,22 +189,22 @@ def _with_field(desk: Desk, params: multiecho.Params, drawn_on: Segmentation) ->
         context = replace(plain, b1=field_map.payload)
         return multiecho.measure(desk.scan, drawn_on, context=context, params=params)
     except InvalidInput as error:
-        desk.remark("warning", "transmit field", f"the B1 map is not used: {error.what}")
+        told = Finding("warning", "transmit field", f"the B1 map is not used: {error.what}")
+        desk.findings += [] if told in desk.findings else [told]
         return multiecho.measure(desk.scan, drawn_on, context=plain, params=params)
 
 
-def _attempt(desk: Desk, what: str, step: Callable[[Desk], Table]) -> None:
+def attempt(desk: Desk, what: str, step: Callable[[Desk], Table]) -> None:
+    """Add the rows of a step, or say why there are none."""
     try:
         desk.tables.append(step(desk))
     except (InvalidInput, OutOfDomain) as error:
         desk.remark("warning", what, f"{what}: not measured ({error.what})")
 
 
-def _compartments(desk: Desk) -> Table:
-    """Subcutaneous fat, lean muscle, fat between muscles, bone and skin, found without a network."""
-    images = replace(desk.images, modality="dixon") if desk.separation is not None else desk.images
-    rows = dixon.measure(images, tissue.segment(images), params=BORDER)
-    return from_rows(rows.assign(modality=desk.scan.modality))
+def images_of(desk: Desk) -> Acquisition:
+    """Fat and water as a Dixon scan has them."""
+    return replace(desk.images, modality="dixon")
 
 
 def _water_t2(desk: Desk) -> Table:

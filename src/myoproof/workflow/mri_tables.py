@@ -18,15 +18,15 @@ TABLES = (*study_folder.SUBJECT_TABLES, "ledger", "measurements", "scans")
 VISIT = ["subject", "session", "run", "modality"]
 
 
-def finish(ledger: Ledger, left_out: Mapping[str, str]) -> Path:
+def finish(ledger: Ledger, refused: Mapping[str, str], left_out: Mapping[str, str]) -> Path:
     """Write subjects, acquisitions, the list of active parts, the measurements as CSV, and the report.
 
     Parameters
     ----------
     ledger : Ledger
         Its finished tasks are what the folder holds, besides what others put there.
-    left_out : mapping
-        Scans that are not measured by themselves, with the reason.
+    refused, left_out : mapping
+        Scans that cannot be read, and that are not measured by themselves, with the reason.
 
     Returns
     -------
@@ -48,7 +48,7 @@ def finish(ledger: Ledger, left_out: Mapping[str, str]) -> Path:
     writer = load_module("writers", "mri-report")
     report = writer.MriReport(
         scans=[writer.ScanLine(entry.task.key, entry.summary) for entry in done],
-        quarantined={e.task.key: e.reason for e in entries if e.state == "quarantined"},
+        quarantined={**refused, **{e.task.key: e.reason for e in entries if e.state == "quarantined"}},
         left_out=left_out,
     )
     page: Path = writer.write(report, ledger.folder / "delivery" / "scans.html")
