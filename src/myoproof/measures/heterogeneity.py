@@ -33,8 +33,8 @@ DOUBT: Mapping[str, tuple[float, float, float]] = {
     "fat_fraction_interquartile_range": (0.12, 0.09, 0.006),
     "fat_fraction_entropy": (0.16, 0.04, 0.05),
 }
-"""What rough drawing does to the rows of the core: half-widths of 95 % down and up as shares of the value, and
-one that does not shrink with it; set on 8 simulated thighs (proposal, see docs/derived.md for its validation).
+"""What rough drawing does to the rows of the core: half-widths of 95 % down and up as shares of the value,
+and one that does not shrink with it; set on 8 simulated thighs (proposal; validation in docs/derived.md).
 Downwards it is more, because what strays into a region is fat or another muscle."""
 FLOOR_SD, FLOOR_SHARE = 3.0, 0.1
 """Where more than this share of voxels has a fat or water signal below so many noise SD, the noise floor

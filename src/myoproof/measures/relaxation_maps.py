@@ -130,7 +130,9 @@ def scan_maps(acquisition: Acquisition, wanted: Bools | None, context: Context, 
     known, field_sd = _with_field(values, watery, dictionary, known, sigma, (echoes, context, params))
     fat_sd = params.fat_t2_sd_s
     fat_t2 = (
-        calibrated_fat(values, tissue, train, known, sigma) if params.calibrate_fat and context.fat else None
+        calibrated_fat(values, tissue, train, known, sigma, slice_axis=echoes.slice_axis)
+        if params.calibrate_fat and context.fat
+        else None
     )
     if fat_t2 is not None:
         apart = abs(fat_t2 / train.t2_fat_s - 1.0)
@@ -191,14 +193,16 @@ def fat_over_water(acquisition: Acquisition, train: Train, params: Params) -> tu
     return ratio, abs(other / ratio - 1.0)
 
 
-def calibrated_fat(values: Floats32, tissue: Bools, train: Train, known: Known, sigma: float) -> float | None:
+def calibrated_fat(
+    values: Floats32, tissue: Bools, train: Train, known: Known, sigma: float, *, slice_axis: int = 2
+) -> float | None:
     """Median T2 of fat in voxels that are nearly all fat; None where there are too few.
 
     The roles are exchanged: fat is fitted, beside the little water that the fat fraction tells.
     """
     share = np.broadcast_to(np.asarray(known.fat_share), tissue.shape)
-    edge = ndimage.binary_erosion(tissue, np.ones((3, 3, 1), dtype=bool))
-    places = np.flatnonzero((share > NEARLY_FAT) & edge)
+    inner = ndimage.binary_erosion(tissue, _square(slice_axis, 1))
+    places = np.flatnonzero((share > NEARLY_FAT) & inner)
     if places.size < FEWEST_FAT_VOXELS:
         return None
     places = places[:: max(1, places.size // MOST_FAT_VOXELS)]
@@ -261,5 +265,10 @@ def _known(echoes: Echoes, context: Context, params: Params, ratio: float) -> Kn
 
 
 def _around(wanted: Bools, echoes: Echoes) -> Bools:
-    ball = np.ones([1 if axis == echoes.slice_axis else 2 * MARGIN + 1 for axis in range(3)], dtype=bool)
-    return np.asarray(ndimage.maximum_filter(wanted, footprint=ball), dtype=bool)
+    near = ndimage.maximum_filter(wanted, footprint=_square(echoes.slice_axis, MARGIN))
+    return np.asarray(near, dtype=bool)
+
+
+def _square(slice_axis: int, reach: int) -> Bools:
+    """In-plane neighbours within a square."""
+    return np.ones([1 if axis == slice_axis else 2 * reach + 1 for axis in range(3)], dtype=bool)

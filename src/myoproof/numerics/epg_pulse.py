@@ -111,8 +111,9 @@ def response(profile: Pulses | SliceProfile, b1: npt.ArrayLike) -> Response:
     with_nominal = np.append(fields, 1.0)
     first = spinor(profile, with_nominal * np.radians(profile.excitation_deg), place)
     excited = _excited(profile, first, place, weight) * weight
-    second = spinor(profile, fields * np.radians(profile.refocusing_deg), place / profile.refocusing_width)
-    return Response(excited[:-1] / excited[-1].sum(), _angles(second[1]))
+    thinner = place / profile.refocusing_width
+    second = spinor(profile, fields * np.radians(profile.refocusing_deg), thinner)
+    return Response(excited[:-1] / excited[-1].sum(), _angles(profile, second, thinner))
 
 
 def envelope(pulses: Pulses) -> Floats:
@@ -137,12 +138,12 @@ def spinor(pulses: Pulses, angle_rad: Floats, place: Floats) -> tuple[Complexes,
     return alpha, beta
 
 
-def _angles(beta: Complexes) -> Floats:
-    """Rotation angles; beyond 180 degrees from the middle outwards to where the turn is complete."""
-    turned = np.clip(np.abs(beta), 0.0, 1.0)
-    angle = 2.0 * np.arcsin(turned)
-    beyond = np.arange(turned.shape[1])[None, :] < turned.argmax(axis=1)[:, None]
-    return np.asarray(np.where(beyond, 2.0 * np.pi - angle, angle), dtype=np.float64)
+def _angles(pulses: Pulses, rotation: tuple[Complexes, Complexes], place: Floats) -> Floats:
+    """Refocusing angles: from what the pulse turns over, beyond 180 degrees where it has turned too far."""
+    alpha, beta = rotation
+    angle = 2.0 * np.arcsin(np.clip(np.abs(beta), 0.0, 1.0))
+    balanced = alpha * np.exp(1j * np.pi * pulses.time_bandwidth * place)
+    return np.asarray(np.where(balanced.real < 0.0, 2.0 * np.pi - angle, angle), dtype=np.float64)
 
 
 def _excited(pulses: Pulses, rotation: tuple[Complexes, Complexes], place: Floats, weight: Floats) -> Floats:

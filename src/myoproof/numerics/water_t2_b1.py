@@ -216,7 +216,7 @@ def _minimum(total: Floats, centre: float) -> tuple[Floats, Floats]:
     There is a minimum on either side of ``centre``. A smooth field does not jump between them, so that each
     connected part in which they stand apart takes one side, that of the smaller sum over the part.
     """
-    below, above = (_parabola(np.where(side, total, np.inf)) for side in (NODES <= centre, NODES >= centre))
+    below, above = (_parabola(np.where(side, total, np.inf)) for side in (centre >= NODES, centre <= NODES))
     apart = above[0] - below[0] > APART
     parts, count = ndimage.label(apart)
     evidence = np.asarray(ndimage.sum_labels(above[2] - below[2], parts, np.arange(count + 1)))
