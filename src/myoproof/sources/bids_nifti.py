@@ -18,7 +18,7 @@ from myoproof.errors import NotReadable
 from myoproof.sources.nifti import MILLIMETRES, UNREADABLE
 
 COMPRESSION = 4
-"""gzip level of written images: within 3 % of level 6 in size on scans, twice as quick."""
+"""gzip level of written images: on a Dixon thigh 6 % larger than level 6, in a third of its time."""
 
 
 @dataclass(frozen=True, slots=True)
