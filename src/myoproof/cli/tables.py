@@ -39,7 +39,7 @@ def validate(
     by_site: Annotated[bool, typer.Option("--by-site", help="Each site by itself too.")] = False,
     out: Annotated[Path | None, typer.Option(help="Evidence rows as CSV.")] = None,
 ) -> None:
-    """Agreement of two sets of rows (bias, limits, ICC, coverage), or minimal detectable change from repeats."""
+    """Agreement of two sets of rows: bias, limits, ICC, coverage; or detectable change from repeats."""
     if repeatability:
         evidence = workflow("derived").repeatability_of(rows, against, across=across or "run", out=out)
     elif against is None:
@@ -69,7 +69,7 @@ def list_registry(
     kind: Annotated[
         str,
         typer.Argument(
-            help="sources, phantoms, segmenters, measures, derivations, studies, checks, writers or templates."
+            help="sources, phantoms, segmenters, measures, derivations, studies, checks, writers, templates."
         ),
     ],
 ) -> None:
