@@ -111,6 +111,21 @@ def test_shifted_stacks_are_resampled_and_that_is_told() -> None:
     assert told.where == "stack 2"
 
 
+def test_a_stack_between_the_slices_is_met_where_it_lies() -> None:
+    """The second stack starts 12.3 slices up: the joined slices keep the first stack's lattice."""
+    x, y, z = np.indices(SHAPE, dtype=np.float32)
+    low, high = cut(100 + 3 * x + y + 5 * z, 0, 14), cut(100 + 3 * x + y + 5 * (z + 0.3), 12, 24)
+    affine = high.payload.affine.copy()
+    affine[:3, 3] += 0.3 * AFFINE[:3, 2]
+    joined, findings = stacks.join([low, replace(high, payload=Volume(high.payload.channels, affine))])
+    x, y, z = np.indices(joined.payload.shape, dtype=np.float32)
+    np.testing.assert_allclose(
+        joined.payload.channels["fat"][..., 1:-1], (100 + 3 * x + y + 5 * z)[..., 1:-1], rtol=2e-3
+    )
+    assert joined.payload.shape == SHAPE
+    assert "resampled" in {one.category for one in findings}
+
+
 def test_complex_echoes_change_over_without_cancelling() -> None:
     """Stacks of opposite phase: nothing may vanish where they overlap."""
     times = np.array([1e-3, 2e-3])
