@@ -9,7 +9,7 @@ import pydicom
 import pytest
 from pydicom.dataset import Dataset
 from tests.sources import dicom_makers as make
-from tests.sources.dicom_makers import GE, SIEMENS, XA, Grid, Part
+from tests.sources.dicom_makers import GE, PHILIPS, SIEMENS, XA, Grid, Part
 
 from myoproof.errors import InvalidInput, NotReadable
 from myoproof.sources import dicom, dicom_files
@@ -307,6 +307,53 @@ def test_ge_images_of_one_position_are_told_apart_by_their_instance_alone(tmp_pa
     assert [found(scan) for scan in scans] == [{"repetitions": "warning"}] * 2
     for scan, values in zip(scans, truth, strict=True):
         np.testing.assert_array_equal(dicom.read_series(scan).payload.channels["image"], values)
+
+
+def test_mad_positions_are_refused_and_not_filled(tmp_path, rng) -> None:
+    for k, height in enumerate((0.0, 0.03, 3e6)):
+        make.classic(
+            tmp_path, make.whole(rng)[:, :, :1], SIEMENS, grid=Grid(origin=(0, 0, height)), word=str(k)
+        )
+    (scan,) = dicom.scan_folder(tmp_path).series
+    assert found(scan)["uneven spacing"] == "error"
+    assert scan.shape[2] < 10
+
+
+def test_files_that_are_all_cut_short_are_named(tmp_path, rng) -> None:
+    for path in make.classic(tmp_path, make.whole(rng), SIEMENS):
+        path.write_bytes(path.read_bytes()[:-30])
+    inventory = dicom.scan_folder(tmp_path)
+    assert not inventory.series
+    assert found(inventory) == {"cut short": "warning"}
+
+
+def test_damaged_headers_raise_nothing_but_our_errors(tmp_path, rng) -> None:
+    """Bytes changed, lost or set to the largest length, in a classic and an enhanced file."""
+    parts = [Part(make.whole(rng), component="MAGNITUDE", echo_ms=1.0 + echo) for echo in range(2)]
+    private = make.philips_scale(0.1)
+    parts.append(
+        Part(
+            make.whole(rng), ("DERIVED", "PRIMARY", "DIXON", "WATER"), world=(0.1, 0.0, "%"), private=private
+        )
+    )
+    sources = [
+        make.enhanced(tmp_path / "e", parts, PHILIPS).read_bytes(),
+        make.classic(tmp_path / "c", make.whole(rng), GE.but(tags=make.ge_part(2)))[0].read_bytes(),
+    ]
+    (tmp_path / "damaged").mkdir()
+    for turn in range(100):
+        data = bytearray(sources[turn % 2])
+        for _ in range(rng.integers(1, 12)):
+            place = int(rng.integers(128, len(data)))
+            change_to = (rng.bytes(1), b"\xff\xff\xff\xff", b"", b"73")[rng.integers(4)]
+            data[place : place + max(1, len(change_to))] = change_to
+        (tmp_path / "damaged" / "x").write_bytes(data)
+        for scan in dicom.scan_folder(tmp_path / "damaged").series:
+            try:
+                acquisition = dicom.read_series(scan)
+            except InvalidInput:
+                continue
+            assert acquisition.payload.shape == scan.shape
 
 
 def test_hostile_files_cost_little(tmp_path, rng, monkeypatch) -> None:

@@ -84,7 +84,7 @@ def scan_folder(folder: Path, *, progress: Progress = silent) -> Inventory:
     frames, copies = _without_copies(frames)
     skipped += copies
     placed = [frame for frame in frames if not geometry_fault(frame)]
-    findings = [*_unplaced(frames), *_unreadable(skipped), *_mixed(frames)]
+    findings = [*_unplaced(frames), *_cut_short(frames), *_unreadable(skipped), *_mixed(frames)]
     return Inventory(
         folder=Path(folder),
         series=tuple(_scans(placed)),
@@ -307,7 +307,7 @@ def _scans_of_study(frames: Sequence[Frame], whose: Whose) -> list[Series]:
             frame
         )
     drafts = [draft for own in by_series.values() for draft in drafts_of(own)]
-    scans = [scan_of(together, whose) for together in joined(drafts)]
+    scans = [scan for scan in (scan_of(together, whose) for together in joined(drafts)) if scan.frames]
     return sorted(scans, key=lambda scan: (scan.frames[0].origin.series_number, scan.kind))
 
 
@@ -329,6 +329,16 @@ def _unplaced(frames: Sequence[Frame]) -> list[Finding]:
             "warning", "geometry", f"{len(found)} images have {fault}; left out", f"series {number}", mend
         )
         for (number, fault), found in sorted(faults.items(), key=lambda item: item[0])
+    ]
+
+
+def _cut_short(frames: Sequence[Frame]) -> list[Finding]:
+    whole = {frame.origin.series_number for frame in frames if frame.intact}
+    lost = sorted({frame.origin.series_number for frame in frames} - whole)
+    mend = "copy the files again from the archive"
+    return [
+        Finding("warning", "cut short", "every image is cut short; left out", f"series {number}", mend)
+        for number in lost
     ]
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 import pydicom
-from pydicom.errors import InvalidDicomError
+from pydicom.errors import BytesLengthException, InvalidDicomError
 from pydicom.uid import DeflatedExplicitVRLittleEndian
 
 from myoproof.sources.dicom_types import Skipped
@@ -29,6 +29,7 @@ UNREADABLE = (
     zlib.error,
     struct.error,
     InvalidDicomError,
+    BytesLengthException,
 )
 """What pydicom raises for truncated, corrupt and hostile files."""
 

@@ -146,7 +146,7 @@ def lay_out(frames: Sequence[Frame], *, where: str) -> Layout:
         step, findings = _single(low, normal, where)
         return Layout(_affine(low, step), heights, (), tuple(findings))
     spacing = _spacing(np.diff(heights))
-    counts = np.maximum(1, np.rint(np.diff(heights) / spacing)).astype(int)
+    counts = np.clip(np.rint(np.diff(heights) / spacing), 1, MISSING_IN_A_ROW + 1).astype(int)
     total = int(counts.sum())
     step = (np.asarray(high.position) - np.asarray(low.position)) / total
     even = heights[0] + (heights[-1] - heights[0]) / total * np.arange(total + 1)
@@ -177,7 +177,8 @@ def _spacing(gaps: Vector) -> float:
     """The median gap, or the least where only that divides all gaps evenly (many slices are missing)."""
     for spacing in (float(np.median(gaps)), float(gaps.min())):
         ratios = gaps / spacing
-        if np.abs(ratios - np.rint(ratios)).max() <= UNEVEN_ERROR and ratios.min() > 0.5:
+        even = np.abs(ratios - np.rint(ratios)).max() <= UNEVEN_ERROR
+        if even and ratios.min() > 0.5 and ratios.max() <= MISSING_IN_A_ROW + 1.5:
             return spacing
     return float(np.median(gaps))
 
