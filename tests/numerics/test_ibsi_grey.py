@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from myoproof.numerics.ibsi_grey import discretise, resample, resegment
@@ -11,6 +11,7 @@ images = st.integers(0, 2**32 - 1).map(lambda seed: np.random.default_rng(seed).
 
 
 @given(images, st.floats(0.01, 50), st.floats(-100, 100), st.integers(2, 64))
+@settings(max_examples=40, deadline=None)
 def test_a_fixed_number_of_bins_knows_no_scale_and_no_shift(image, scale, shift, bins) -> None:
     mask = np.ones(image.shape, dtype=bool)
     ours = discretise(image, mask, how="number", amount=bins)
@@ -22,6 +23,7 @@ def test_a_fixed_number_of_bins_knows_no_scale_and_no_shift(image, scale, shift,
 
 
 @given(images, st.integers(-40, 40), st.sampled_from([0.125, 0.25, 0.5]))
+@settings(max_examples=40, deadline=None)
 def test_fixed_bins_follow_a_shift_by_whole_bins(image, bins, width) -> None:
     image = np.round(image * 64) / 64  # exact in binary, so that no value crosses an edge by rounding
     mask = np.ones(image.shape, dtype=bool)
@@ -66,6 +68,7 @@ def test_resegmentation_keeps_the_range_and_drops_outliers_and_unknowns() -> Non
 
 
 @given(images, st.tuples(*[st.floats(0.5, 3.0)] * 3))
+@settings(max_examples=40, deadline=None)
 def test_resampling_keeps_constants_and_ramps_and_the_centre(image, ratio) -> None:
     spacing = np.array([1.0, 1.5, 4.0])
     mask = np.ones(image.shape, dtype=bool)

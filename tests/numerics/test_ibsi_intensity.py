@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
@@ -19,6 +19,7 @@ def test_moments_are_those_of_scipy() -> None:
 
 
 @given(st.integers(0, 2**32 - 1), st.floats(-50, 50))
+@settings(max_examples=40, deadline=None)
 def test_a_shift_moves_places_and_leaves_spreads(seed, shift) -> None:
     x = np.random.default_rng(seed).normal(size=60)
     ours, moved = statistics(x), statistics(x + shift)

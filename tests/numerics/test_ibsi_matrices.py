@@ -30,7 +30,7 @@ def test_directions_are_half_of_the_neighbours() -> None:
 
 
 @given(images)
-@settings(max_examples=20)
+@settings(max_examples=20, deadline=None)
 def test_cooccurrence_in_a_slice_is_that_of_scikit_image(levels) -> None:
     ours = cooccurrence(levels, N, 2, per_slice=True, per_direction=True)
     angles = [0, np.pi / 4, np.pi / 2, 3 * np.pi / 4]
@@ -40,7 +40,7 @@ def test_cooccurrence_in_a_slice_is_that_of_scikit_image(levels) -> None:
 
 
 @given(images)
-@settings(max_examples=20)
+@settings(max_examples=20, deadline=None)
 def test_runs_hold_every_voxel_once_in_each_direction(levels) -> None:
     for dimension in (2, 3):
         counts = runs(levels, N, dimension, per_slice=False, per_direction=True)[0]
@@ -50,7 +50,7 @@ def test_runs_hold_every_voxel_once_in_each_direction(levels) -> None:
 
 
 @given(images)
-@settings(max_examples=20)
+@settings(max_examples=20, deadline=None)
 def test_zones_are_connected_components(levels) -> None:
     outline = np.ones(levels.shape, dtype=bool)
     for dimension in (2, 3):
@@ -76,7 +76,7 @@ def test_the_distance_from_the_outside_counts_city_blocks_and_the_edge_of_the_ar
 
 
 @given(images)
-@settings(max_examples=20)
+@settings(max_examples=20, deadline=None)
 def test_dependences_hold_every_voxel_and_slices_add_up(levels) -> None:
     for dimension in (2, 3):
         counts = dependences(levels, N, dimension, per_slice=False)

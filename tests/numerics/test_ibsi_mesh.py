@@ -14,7 +14,7 @@ masks = st.integers(0, 2**32 - 1).map(lambda seed: np.random.default_rng(seed).r
 
 
 @given(masks)
-@settings(max_examples=25)
+@settings(max_examples=25, deadline=None)
 def test_every_edge_is_met_once_from_each_side(mask) -> None:
     corners = np.rint(2 * surface(mask, np.ones(3))).astype(int)
     edges = Counter()
@@ -25,7 +25,7 @@ def test_every_edge_is_met_once_from_each_side(mask) -> None:
 
 
 @given(masks, st.permutations([0, 1, 2]), st.tuples(*[st.booleans()] * 3))
-@settings(max_examples=25)
+@settings(max_examples=25, deadline=None)
 def test_volume_and_area_do_not_depend_on_how_the_image_lies(mask, order, flips) -> None:
     turned = mask.transpose(order)[tuple(slice(None, None, -1 if flip else 1) for flip in flips)]
     ours, theirs = surface(mask, np.ones(3)), surface(turned, np.ones(3))

@@ -57,7 +57,7 @@ def test_a_ball_is_round_and_a_rod_is_long() -> None:
 
 
 @given(st.integers(0, 2**32 - 1), st.permutations([0, 1, 2]), st.booleans())
-@settings(max_examples=20)
+@settings(max_examples=20, deadline=None)
 def test_no_feature_depends_on_how_the_image_lies(seed, order, flip) -> None:
     rng = np.random.default_rng(seed)
     mask, values, spacing = rng.random((5, 6, 4)) > 0.4, rng.random((5, 6, 4)), np.array([1.0, 1.5, 3.0])

@@ -32,7 +32,7 @@ def everything(levels: np.ndarray, aggregation: str, whole: str) -> dict[str, fl
 
 
 @given(images, st.permutations([0, 1, 2]), st.tuples(*[st.booleans()] * 3))
-@settings(max_examples=20)
+@settings(max_examples=20, deadline=None)
 def test_in_space_no_turn_or_flip_of_the_image_changes_anything(levels, order, flips) -> None:
     turned = levels.transpose(order)[tuple(slice(None, None, -1 if flip else 1) for flip in flips)]
     for aggregation in ("3d_merged", "3d_averaged"):
@@ -41,7 +41,7 @@ def test_in_space_no_turn_or_flip_of_the_image_changes_anything(levels, order, f
 
 
 @given(images)
-@settings(max_examples=20)
+@settings(max_examples=20, deadline=None)
 def test_in_slices_a_turn_within_the_slice_changes_nothing(levels) -> None:
     for aggregation in ("2d_averaged", "2d_slice_merged", "2_5d_direction_merged", "2_5d_merged"):
         whole = "2_5d" if aggregation.startswith("2_5d") else "2d"
@@ -50,7 +50,7 @@ def test_in_slices_a_turn_within_the_slice_changes_nothing(levels) -> None:
 
 
 @given(images)
-@settings(max_examples=20)
+@settings(max_examples=20, deadline=None)
 def test_levels_in_reverse_order_keep_what_counts_differences(levels) -> None:
     reverse = np.where(levels > 0, N + 1 - levels, 0).astype(np.int32)
     ours, theirs = everything(levels, "3d_merged", "3d"), everything(reverse, "3d_merged", "3d")
