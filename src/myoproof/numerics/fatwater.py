@@ -9,11 +9,20 @@ import numpy as np
 import numpy.typing as npt
 
 from myoproof.errors import Finding, refuse
+from myoproof.numerics.fatwater_choice import choose, evidence, make_ties
 from myoproof.numerics.fatwater_curves import empty_candidates, least_residual, scan
-from myoproof.numerics.fatwater_messages import Ties, make_lattice, pass_candidates
-from myoproof.numerics.fatwater_model import Protocol, Spectrum, make_grid, make_protocol
+from myoproof.numerics.fatwater_messages import make_lattice
+from myoproof.numerics.fatwater_model import (
+    MAIN_PEAK_PPM,
+    R2STAR_SPREAD,
+    R2STAR_TYPICAL,
+    Protocol,
+    Spectrum,
+    make_grid,
+    make_protocol,
+)
 from myoproof.numerics.fatwater_noise import air_noise, energies, foreground, model_error, residual_variance
-from myoproof.numerics.fatwater_refine import Model, fractions, refine
+from myoproof.numerics.fatwater_refine import Model, fractions, polish, refine
 
 Singles = npt.NDArray[np.float32]
 Complexes = npt.NDArray[np.complex64]
@@ -21,17 +30,8 @@ Progress = Callable[[str, float], None]
 
 CANDIDATES = 3
 """Fields kept per voxel."""
-TOLERANCE = 0.05
-"""Model error that the choice of candidates allows for, share of the signal."""
-GREATEST_EVIDENCE = 12.0
-"""No voxel speaks louder than this for one candidate over another, nats."""
-TIE = 1.0
-TIE_PER_EVIDENCE = 0.03
-"""Greatest cost of an edge between neighbours: TIE + TIE_PER_EVIDENCE x the lesser signal over noise, squared."""
-REACH = 0.35
-"""Field difference at which that cost is reached, as a share of the fat-water shift."""
-ACROSS_SLICES = 0.5
-"""Ties between slices over those within."""
+TOLERANCE = 0.03
+"""Model error that the search for candidates allows for, share of the signal."""
 FEW_ECHOES_R2STAR = (40.0, 30.0)
 """Mean and SD of the prior of R2* (1/s) where three echoes or fewer leave it nearly free."""
 COMMON_PHASE = 0.2
@@ -191,8 +191,8 @@ class _Workers:
     pool: ThreadPoolExecutor
     threads: int
 
-    def __call__(self, work: Callable[[tuple[int, int]], None], count: int) -> None:
-        size = max(1, min(65536, -(-count // self.threads)))
+    def __call__(self, work: Callable[[tuple[int, int]], None], count: int, size: int = 0) -> None:
+        size = size or max(1, min(65536, -(-count // self.threads)))
         list(self.pool.map(work, [(i, min(i + size, count)) for i in range(0, count, size)]))
 
 
@@ -206,27 +206,20 @@ def _solve(
     found = empty_candidates(count, CANDIDATES)
     each(lambda bounds: scan(grid, signals, spread, found, bounds), count)
     progress("candidates", 0.4)
-    field, cost, width, rate = found
+    times = protocol.echo_times_s
+    stride = 0.2 / float(times[-1] - times[0])
+    near = Model(times, protocol.fat, 0.0, task.params.r2star_bounds[1], stride, 5)
+    prior = (R2STAR_TYPICAL, R2STAR_SPREAD**-2)
+    reach = 0.25 * MAIN_PEAK_PPM * protocol.larmor_hz_per_ppm
+    each(lambda bounds: polish(signals, near, spread, prior, found, reach, bounds), count)
     lattice = make_lattice(task.index, task.shape)  # type: ignore[arg-type]
-    evidence = energy / (2 * spread)
-    most = np.zeros((3, count), np.float32)
-    for axis in range(3):
-        ahead = lattice.ahead[axis]
-        weak = np.minimum(evidence, evidence[ahead])
-        factor = ACROSS_SLICES if axis == task.params.slice_axis else 1.0
-        most[axis] = np.where(ahead >= 0, factor * (TIE + TIE_PER_EVIDENCE * weak), 0)
-    reach = np.full(3, REACH * 3.4 * protocol.larmor_hz_per_ppm, np.float32)
-    unary = np.minimum(cost - cost[:, :1], GREATEST_EVIDENCE) + np.where(cost > 1e5, np.float32(1e5), 0)
-    width = np.minimum(width, 0.25 * reach[0])
-    period = protocol.period_hz if protocol.circular else 0.0
-    ties = Ties(most, reach, period)
-    choice, marginals = pass_candidates(unary.astype(np.float32), field, width, lattice, ties, 20)
+    ties = make_ties(lattice, energy, variance, channels, protocol, task.params.slice_axis)
+    choice, gap = choose(found, evidence(found, spread, energy, variance, channels), lattice, ties, each)
     progress("choice", 0.7)
     rows = np.arange(count)
-    chosen = (field[rows, choice].copy(), rate[rows, choice].copy())
-    times = protocol.echo_times_s
+    chosen = (found[0][rows, choice], found[3][rows, choice])
     low, high = task.params.r2star_bounds
-    model = Model(times, protocol.fat, low, high, 0.2 / float(times[-1] - times[0]), 12)
+    model = Model(times, protocol.fat, low, high, stride, 12)
     hold = np.zeros((count, 2), np.float32)
     if n <= 3:
         hold[:] = FEW_ECHOES_R2STAR[0], FEW_ECHOES_R2STAR[1] ** -2
@@ -248,9 +241,6 @@ def _solve(
     )
     if not phase_kept:
         shares[:, 0] = np.abs(fat) / np.maximum(np.abs(fat) + np.abs(water), 1e-30)
-    marginals -= marginals[rows, choice][:, None]
-    marginals[rows, choice] = np.inf
-    gap = marginals.min(axis=1) if CANDIDATES > 1 else np.full(count, np.inf)
     confidence = 1.0 / (1.0 + np.exp(-np.clip(gap, -30, 30)))
     progress("maps", 1.0)
 

@@ -110,6 +110,52 @@ def _candidates(
         field[j] = grid.field_hz[i] + shift * step
         spread[j] = step / np.sqrt(max(bend, np.float32(1e-6)))
         rate[j] = rates[i]
+    if cost[0] < NEVER and cost[k - 1] >= NEVER:
+        _exchanged(grid, curve, rates, field, cost, spread, rate)
+
+
+@njit(cache=True, nogil=True)
+def _exchanged(
+    grid: Grid, curve: Singles, rates: Singles, field: Singles, cost: Singles, spread: Singles, rate: Singles
+) -> None:
+    """Fill empty places with the lowest points near the best field less and plus the fat-water shift.
+
+    An exchange of water and fat need not be a local minimum, yet the choice must be able to take it.
+    """
+    g = curve.shape[0]
+    k = field.shape[0]
+    step = grid.field_hz[1] - grid.field_hz[0]
+    reach = int(grid.shift_hz / (4 * step))
+    place = 0
+    while place < k and cost[place] < NEVER:
+        place += 1
+    for side in (1, -1):
+        if place >= k:
+            return
+        centre = int(np.round((field[0] + side * grid.shift_hz - grid.field_hz[0]) / step))
+        best = -1
+        for offset in range(-reach, reach + 1):
+            i = centre + offset
+            if grid.circular:
+                i %= g
+            elif i < 0 or i >= g:
+                continue
+            if best < 0 or curve[i] < curve[best]:
+                best = i
+        if best < 0:
+            continue
+        fresh = True
+        for j in range(place):
+            gap = abs(grid.field_hz[best] - field[j])
+            if grid.circular:
+                gap = min(gap, abs(g * step - gap))
+            fresh = fresh and gap > reach * step
+        if fresh:
+            field[place] = grid.field_hz[best]
+            cost[place] = curve[best]
+            spread[place] = np.float32(0.25) * grid.shift_hz
+            rate[place] = rates[best]
+            place += 1
 
 
 @njit(cache=True, nogil=True)

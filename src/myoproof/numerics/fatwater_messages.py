@@ -1,4 +1,4 @@
-"""Sequential tree-reweighted message passing on a voxel lattice: uniform labels, or candidates per node."""
+"""Sequential tree-reweighted message passing on a voxel lattice: the best candidate of every voxel."""
 
 from typing import NamedTuple
 
@@ -29,7 +29,7 @@ class Lattice(NamedTuple):
 
 
 class Ties(NamedTuple):
-    """How neighbours are held together: cost = most * min(1, (difference / (reach + spreads))^2).
+    """How neighbours are held together: cost = most * min(1, (difference / (reach + widths))^2).
 
     Parameters
     ----------
@@ -75,84 +75,6 @@ def _neighbours(
 
 
 @njit(cache=True, nogil=True, fastmath=True)
-def _slide(
-    total: Singles, old: Singles, share: float, most: float, toll: Singles, circular: bool, padded: Singles
-) -> None:
-    """Turn `old` into the new message: min over labels of share * total - old + toll of the difference."""
-    n = total.shape[0]
-    w = (toll.shape[0] - 1) // 2
-    least = FAR
-    part = np.float32(share)
-    for i in range(n):
-        value = part * total[i] - old[i]
-        padded[w + i] = value
-        least = min(least, value)
-    for j in range(w):
-        padded[j] = padded[n + j] if circular else FAR
-        padded[w + n + j] = padded[w + j] if circular else FAR
-    height = np.float32(most)
-    for i in range(n):
-        old[i] = height
-    for j in range(toll.shape[0]):
-        cost = height * toll[j] - least
-        for i in range(n):
-            old[i] = min(old[i], padded[i + j] + cost)
-
-
-@njit(cache=True, nogil=True)
-def pass_labels(
-    unary: Singles,
-    lattice: Lattice,
-    most: Singles,
-    tolls: tuple[Singles, Singles, Singles],
-    circular: bool,
-    rounds: int,
-) -> Singles:
-    """Min-marginals of evenly spaced labels after `rounds` sweeps there and back.
-
-    Parameters
-    ----------
-    unary : (v, g) float32
-    lattice : Lattice
-    most : (3, v) float32
-        Greatest cost of the edge ahead of each node along each axis, nats.
-    tolls : three (2 w + 1,) float32
-        Share of that, 0-1, for a label difference of -w to w along each axis; beyond, all of it.
-    circular : bool
-    rounds : int
-
-    Returns
-    -------
-    (v, g) float32
-
-    References
-    ----------
-    Kolmogorov V. IEEE Trans Pattern Anal Mach Intell 2006;28:1568 (TRW-S).
-    """
-    v, g = unary.shape
-    messages = np.zeros((3, v, g), np.float32)
-    padded = np.empty(3 * g, np.float32)
-    total = np.empty(g, np.float32)
-    for sweep in range(2 * rounds):
-        forward = sweep % 2 == 0
-        for step in range(v):
-            node = step if forward else v - 1 - step
-            _gather(unary[node], lattice, messages, node, total)
-            for axis in range(3):
-                ahead, behind = lattice.ahead[axis, node], lattice.behind[axis, node]
-                target = ahead if forward else behind
-                if target < 0:
-                    continue
-                near = node if forward else behind
-                edge = messages[axis, near]
-                _slide(total, edge, lattice.share[node], most[axis, near], tolls[axis], circular, padded)
-    marginals = np.empty((v, g), np.float32)
-    for node in range(v):
-        _gather(unary[node], lattice, messages, node, marginals[node])
-    return marginals
-
-
-@njit(cache=True, nogil=True, fastmath=True)
 def _gather(unary: Singles, lattice: Lattice, messages: Singles, node: int, total: Singles) -> None:
     """Write unary cost plus all incoming messages of a node."""
     n = unary.shape[0]
@@ -171,95 +93,160 @@ def _gather(unary: Singles, lattice: Lattice, messages: Singles, node: int, tota
 
 
 @njit(cache=True, nogil=True, fastmath=True)
-def _apart(one: float, other: float, period: float) -> float:
-    """Distance of two fields, round the period where there is one."""
-    gap = abs(one - other)
-    if period > 0:
-        gap -= period * np.floor(gap / period)
-        gap = min(gap, period - gap)
-    return gap
+def _tolls(one: Singles, other: Singles, inverse: float, most: float, period: float, out: Singles) -> None:
+    """Write the cost of candidate i of one node beside candidate j of another."""
+    inv = np.float32(inverse)
+    top = np.float32(most)
+    turn = np.float32(period)
+    for i in range(one.shape[0]):
+        for j in range(other.shape[0]):
+            gap = abs(one[i] - other[j])
+            if turn > 0:
+                gap = min(gap, abs(turn - gap))
+            gap *= inv
+            out[i, j] = top * min(np.float32(1.0), gap * gap)
 
 
 @njit(cache=True, nogil=True, fastmath=True)
-def _toll(place: Singles, width: Singles, p: int, i: int, q: int, j: int, axis: int, ties: Ties) -> float:
-    """Cost of candidate i of node p beside candidate j of node q, as a share of the edge's greatest."""
-    gap = _apart(place[p, i], place[q, j], ties.period_hz)
-    ratio = gap / (ties.reach_hz[axis] + width[p, i] + width[q, j])
-    return min(1.0, ratio * ratio)
-
-
-@njit(cache=True, nogil=True)
-def pass_candidates(
-    unary: Singles, place: Singles, width: Singles, lattice: Lattice, ties: Ties, rounds: int
-) -> tuple[Ints, Singles]:
-    """Best candidate of every node and the min-marginals after `rounds` sweeps there and back.
+def sweep_candidates(
+    unary: Singles,
+    place: Singles,
+    width: Singles,
+    lattice: Lattice,
+    ties: Ties,
+    messages: Singles,
+    run: tuple[int, int, bool],
+) -> None:
+    """Pass messages once through nodes run[0] to run[1], forward or backward; edges that leave them rest.
 
     Parameters
     ----------
-    unary, place, width : (v, k) float32
-        Cost (nats), field (Hz) and SD of the field (Hz) of each candidate.
+    unary, place : (v, k) float32
+        Cost (nats) and field (Hz, within half a period of 0 where there is one) of each candidate.
+    width : (v,) float32
+        SD of the field of a node, Hz.
     lattice : Lattice
     ties : Ties
-    rounds : int
+    messages : (3, v, k) float32
+        Rewritten: on the edge ahead of each node.
+    run : (first, last + 1, forward)
 
-    Returns
-    -------
-    choice : (v,) int32
-    marginals : (v, k) float32
+    References
+    ----------
+    Kolmogorov V. IEEE Trans Pattern Anal Mach Intell 2006;28:1568 (TRW-S).
     """
-    v, k = unary.shape
-    messages = np.zeros((3, v, k), np.float32)
+    first, last, forward = run
+    k = unary.shape[1]
     total = np.empty(k, np.float32)
     fresh = np.empty(k, np.float32)
-    for sweep in range(2 * rounds):
-        forward = sweep % 2 == 0
-        for step in range(v):
-            node = step if forward else v - 1 - step
-            _gather(unary[node], lattice, messages, node, total)
-            for axis in range(3):
-                ahead, behind = lattice.ahead[axis, node], lattice.behind[axis, node]
-                target = ahead if forward else behind
-                if target < 0:
-                    continue
-                near = node if forward else behind
-                edge = messages[axis, near]
-                most = ties.most[axis, near]
-                least = FAR
-                for j in range(k):
-                    best = FAR
-                    for i in range(k):
-                        cost = lattice.share[node] * total[i] - edge[i]
-                        best = min(best, cost + most * _toll(place, width, node, i, target, j, axis, ties))
-                    fresh[j] = best
-                    least = min(least, best)
-                for j in range(k):
-                    edge[j] = fresh[j] - least
-    marginals = np.empty((v, k), np.float32)
-    for node in range(v):
-        _gather(unary[node], lattice, messages, node, marginals[node])
-    return _decide(unary, place, width, lattice, ties, messages), marginals
+    toll = np.empty((k, k), np.float32)
+    for step in range(last - first):
+        node = first + step if forward else last - 1 - step
+        _gather(unary[node], lattice, messages, node, total)
+        share = lattice.share[node]
+        for axis in range(3):
+            target = lattice.ahead[axis, node] if forward else lattice.behind[axis, node]
+            if target < first or target >= last:
+                continue
+            near = node if forward else target
+            edge = messages[axis, near]
+            inverse = np.float32(1.0) / (ties.reach_hz[axis] + width[node] + width[target])
+            _tolls(place[node], place[target], inverse, ties.most[axis, near], ties.period_hz, toll)
+            least = FAR
+            for j in range(k):
+                best = FAR
+                for i in range(k):
+                    best = min(best, share * total[i] - edge[i] + toll[i, j])
+                fresh[j] = best
+                least = min(least, best)
+            for j in range(k):
+                edge[j] = fresh[j] - least
 
 
 @njit(cache=True, nogil=True)
-def _decide(
-    unary: Singles, place: Singles, width: Singles, lattice: Lattice, ties: Ties, messages: Singles
-) -> Ints:
-    """Labels in raster order: each the best given the labels before it and the messages from ahead."""
+def bridge_candidates(
+    unary: Singles,
+    place: Singles,
+    width: Singles,
+    lattice: Lattice,
+    ties: Ties,
+    messages: Singles,
+    run: tuple[int, int, bool],
+) -> None:
+    """Renew the messages of edges that lead from nodes run[0] to run[1] into later nodes (or back)."""
+    first, last, forward = run
+    k = unary.shape[1]
+    total = np.empty(k, np.float32)
+    fresh = np.empty(k, np.float32)
+    toll = np.empty((k, k), np.float32)
+    for near in range(first, last):
+        for axis in range(3):
+            far = lattice.ahead[axis, near]
+            if far < last:
+                continue
+            node, target = (near, far) if forward else (far, near)
+            _gather(unary[node], lattice, messages, node, total)
+            edge = messages[axis, near]
+            inverse = np.float32(1.0) / (ties.reach_hz[axis] + width[node] + width[target])
+            _tolls(place[node], place[target], inverse, ties.most[axis, near], ties.period_hz, toll)
+            least = FAR
+            for j in range(k):
+                best = FAR
+                for i in range(k):
+                    best = min(best, lattice.share[node] * total[i] - edge[i] + toll[i, j])
+                fresh[j] = best
+                least = min(least, best)
+            for j in range(k):
+                edge[j] = fresh[j] - least
+
+
+@njit(cache=True, nogil=True)
+def decide(
+    unary: Singles,
+    place: Singles,
+    width: Singles,
+    lattice: Lattice,
+    ties: Ties,
+    messages: Singles,
+    choice: Ints,
+    gap: Singles,
+) -> None:
+    """Label nodes in raster order, each the best given those before it and the messages from ahead.
+
+    Parameters
+    ----------
+    unary, place, width, lattice, ties, messages
+        As in :func:`sweep_candidates`.
+    choice : (v,) int32
+        Written: the candidate.
+    gap : (v,) float32
+        Written: by how much the min-marginal of the best other candidate exceeds the chosen one's, nats.
+    """
     v, k = unary.shape
-    choice = np.zeros(v, np.int32)
+    toll = np.empty((k, k), np.float32)
+    cost = np.empty(k, np.float32)
+    whole = np.empty(k, np.float32)
     for node in range(v):
-        best = FAR
+        cost[:] = unary[node]
+        for axis in range(3):
+            behind = lattice.behind[axis, node]
+            if behind >= 0:
+                inverse = np.float32(1.0) / (ties.reach_hz[axis] + width[node] + width[behind])
+                most = ties.most[axis, behind]
+                _tolls(place[node], place[behind], inverse, most, ties.period_hz, toll)
+                for i in range(k):
+                    cost[i] += toll[i, choice[behind]]
+            if lattice.ahead[axis, node] >= 0:
+                for i in range(k):
+                    cost[i] += messages[axis, node, i]
+        best = np.argmin(cost)
+        choice[node] = best
+        _gather(unary[node], lattice, messages, node, whole)
+        other = FAR
         for i in range(k):
-            cost = unary[node, i]
-            for axis in range(3):
-                behind = lattice.behind[axis, node]
-                if behind >= 0:
-                    cost += ties.most[axis, behind] * _toll(
-                        place, width, node, i, behind, choice[behind], axis, ties
-                    )
-                if lattice.ahead[axis, node] >= 0:
-                    cost += messages[axis, node, i]
-            if cost < best:
-                best = cost
-                choice[node] = i
-    return choice
+            apart = abs(place[node, i] - place[node, best])
+            if ties.period_hz > 0:
+                apart = min(apart, abs(np.float32(ties.period_hz) - apart))
+            if i != best and apart > np.float32(0.3) * ties.reach_hz[0]:
+                other = min(other, whole[i])
+        gap[node] = other - whole[best]

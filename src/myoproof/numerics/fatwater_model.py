@@ -30,12 +30,14 @@ SPECTRA: dict[str, tuple[tuple[float, ...], tuple[float, ...]]] = {
 alone, for comparison; it biases the fat fraction.
 """
 
-R2STAR_GRID = (20.0, 70.0, 170.0, 350.0)
+R2STAR_GRID = (10.0, 45.0, 110.0, 230.0)
 """R2* values (1/s) at which candidates are searched; the fit refines them."""
 R2STAR_TYPICAL = 40.0
 """R2* of muscle at 3 T, 1/s, around which few echoes are held."""
 R2STAR_SPREAD = 120.0
 """How far R2* strays, 1/s: SD of the prior that only the search uses."""
+MAIN_PEAK_PPM = 3.4
+"""Distance of the methylene peak of fat from water."""
 UNIFORM_TOLERANCE = 0.004
 """Echo times within this share of their spacing count as uniform."""
 
@@ -58,6 +60,8 @@ class Grid(NamedTuple):
     penalty : (r,) float32
         Minus log prior of each R2*.
     r2star : (r,) float32
+    shift_hz : float
+        Distance of the main fat peak from water.
     circular : bool
         Whether the last field value neighbours the first.
     """
@@ -71,6 +75,7 @@ class Grid(NamedTuple):
     normal: Singles
     penalty: Singles
     r2star: Singles
+    shift_hz: float
     circular: bool
 
 
@@ -221,5 +226,6 @@ def make_grid(protocol: Protocol, *, oversampling: int = 8) -> Grid:
         normal.astype(single),
         penalty.astype(single),
         rates.astype(single),
+        MAIN_PEAK_PPM * protocol.larmor_hz_per_ppm,
         protocol.circular,
     )

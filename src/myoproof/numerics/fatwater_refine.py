@@ -94,6 +94,45 @@ def _project(
 
 
 @njit(cache=True, nogil=True, fastmath=True)
+def _fit(
+    signal: Signals,
+    model: Model,
+    start: tuple[float, float],
+    noise: float,
+    hold: tuple[float, float],
+    parts: npt.NDArray[np.complex128],
+    terms: Doubles,
+) -> tuple[float, float]:
+    """Field and R2* of least cost near a start; `parts` and `terms` are left as :func:`_project` has them."""
+    tau = 2 * np.pi
+    field = float(start[0])
+    rate = min(max(float(start[1]), model.r2star_low), model.r2star_high)
+    pull = hold[1] * noise
+    grad = _project(signal, model, complex(-rate, tau * field), parts, terms)
+    cost = terms[0] + pull * (rate - hold[0]) ** 2
+    for _ in range(model.iterations):
+        move_field = grad.imag / terms[1] / tau
+        move_rate = (-grad.real - pull * (rate - hold[0])) / (terms[1] + pull)
+        move_field = min(max(move_field, -model.stride_hz), model.stride_hz)
+        scale = 1.0
+        now = cost
+        f2, r2 = field, rate
+        for _ in range(4):
+            f2 = field + scale * move_field
+            r2 = min(max(rate + scale * move_rate, model.r2star_low), model.r2star_high)
+            grad = _project(signal, model, complex(-r2, tau * f2), parts, terms)
+            now = terms[0] + pull * (r2 - hold[0]) ** 2
+            if now <= cost * 1.000001:
+                break
+            scale *= 0.3
+        gain = cost - now
+        field, rate, cost = f2, r2, now
+        if gain < 1e-3 * noise:
+            break
+    return field, rate
+
+
+@njit(cache=True, nogil=True, fastmath=True)
 def refine(
     signals: Signals,
     model: Model,
@@ -121,34 +160,55 @@ def refine(
     """
     parts = np.empty(4, np.complex128)
     terms = np.empty(6)
-    tau = 2 * np.pi
     for v in range(bounds[0], bounds[1]):
-        rate = min(max(float(start[1][v]), model.r2star_low), model.r2star_high)
-        field = float(start[0][v])
-        noise = float(variance[v])
-        pull = hold[v, 1] * noise
-        grad = _project(signals[v], model, complex(-rate, tau * field), parts, terms)
-        cost = terms[0] + pull * (rate - hold[v, 0]) ** 2
-        for _ in range(model.iterations):
-            move_field = grad.imag / terms[1] / tau
-            move_rate = (-grad.real - pull * (rate - hold[v, 0])) / (terms[1] + pull)
-            move_field = min(max(move_field, -model.stride_hz), model.stride_hz)
-            scale = 1.0
-            for _ in range(4):
-                f2 = field + scale * move_field
-                r2 = min(max(rate + scale * move_rate, model.r2star_low), model.r2star_high)
-                grad = _project(signals[v], model, complex(-r2, tau * f2), parts, terms)
-                now = terms[0] + pull * (r2 - hold[v, 0]) ** 2
-                if now <= cost * 1.000001:
-                    break
-                scale *= 0.3
-            done = cost - now < 1e-3 * noise
-            field, rate, cost = f2, r2, now
-            if done:
-                break
+        field, rate = _fit(
+            signals[v], model, (start[0][v], start[1][v]), variance[v], (hold[v, 0], hold[v, 1]), parts, terms
+        )
         out[v, 0], out[v, 1] = parts[0].real, parts[0].imag
         out[v, 2], out[v, 3] = parts[1].real, parts[1].imag
         out[v, 4], out[v, 5], out[v, 6] = field, rate, terms[0]
+
+
+@njit(cache=True, nogil=True, fastmath=True)
+def polish(
+    signals: Signals,
+    model: Model,
+    variance: Singles,
+    hold: tuple[float, float],
+    found: tuple[Singles, Singles, Singles, Singles],
+    reach_hz: float,
+    bounds: tuple[int, int],
+) -> None:
+    """Move the candidates of voxels bounds[0] to bounds[1] into their minima and cost them exactly.
+
+    A candidate that would move by more than ``reach_hz`` was no minimum: its field stays.
+
+    Parameters
+    ----------
+    signals : (v, n) complex64
+    model : Model
+        Its bounds of R2* hold for all candidates.
+    variance : (v,) float32
+    hold : (mean, precision)
+        Prior of R2*.
+    found : four (v, k) float32
+        Field (Hz), cost (nats), SD of the field (Hz), R2* (1/s); rewritten.
+    reach_hz : float
+    bounds : (first, last + 1)
+    """
+    parts = np.empty(4, np.complex128)
+    terms = np.empty(6)
+    for v in range(bounds[0], bounds[1]):
+        noise = variance[v]
+        for k in range(found[0].shape[1]):
+            if found[1][v, k] > 1e5:
+                continue
+            field, rate = _fit(signals[v], model, (found[0][v, k], found[3][v, k]), noise, hold, parts, terms)
+            if abs(field - found[0][v, k]) > reach_hz:
+                continue
+            cost = 0.5 * terms[0] / noise + 0.5 * hold[1] * (rate - hold[0]) ** 2
+            found[0][v, k], found[3][v, k], found[1][v, k] = field, rate, cost
+            found[2][v, k] = np.sqrt(noise / terms[1]) / (2 * np.pi)
 
 
 @njit(cache=True, nogil=True, fastmath=True)
