@@ -2,6 +2,11 @@
 
 import gzip
 import json
+import shutil
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -29,9 +34,9 @@ def echoes(
     """Magnitude and phase in two series; returns the complex truth (column, row, slice, echo)."""
     rng = np.random.default_rng(seed)
     truth = []
-    for number, time in enumerate(TIMES_MS):
+    for number, echo_ms in enumerate(TIMES_MS):
         magnitude, phase = make.whole(rng, grid), make.whole(rng, grid)
-        tags = {"EchoTime": time, "EchoNumbers": number + 1}
+        tags = {"EchoTime": echo_ms, "EchoNumbers": number + 1}
         make.classic(folder, magnitude, look.but(tags=tags), grid=grid, word=f"{word}m{number}")
         turned = look.but(
             number=look.number + 1,
@@ -383,6 +388,33 @@ def test_an_interrupt_keeps_what_was_finished_and_goes_on_later(
     taken = read_folder.take(export, study)
     assert list(taken.scans["state"]) == ["known", "new"]
     assert not [path for path in study.rglob(".*") if path.name != ".bidsignore"]
+
+
+@pytest.mark.slow
+def test_a_killed_process_leaves_no_half_scan(export: Path, tmp_path: Path) -> None:
+    """SIGKILL at six moments; what is finished stays, the rest is made good by the next run."""
+    read_folder.take(export, tmp_path / "whole")
+    whole = everything(tmp_path / "whole" / "raw")
+    study = tmp_path / "study"
+    words = [sys.executable, "-W", "ignore", "-m", "myoproof.cli", "read", str(export), "--out", str(study)]
+    for share in (0.3, 0.5, 0.7, 0.8, 0.9, 0.97):
+        began = time.monotonic()
+        subprocess.run([*words[:-1], str(tmp_path / f"timed{share}")], check=True, capture_output=True)
+        took = time.monotonic() - began
+        running = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        time.sleep(share * took)
+        running.send_signal(signal.SIGKILL)
+        running.wait()
+        held = everything(study / "raw") if study.exists() else {}
+        for name in [name for name in held if name.endswith(".json") and "/mr-" in name]:
+            assert held[name] == whole[name]
+            image = name.replace(".json", ".nii.gz")
+            assert held[image] == whole[image]
+    read_folder.take(export, study)
+    for hidden in (study / "raw").glob(".writing-*"):
+        shutil.rmtree(hidden)
+    assert everything(study / "raw") == whole
+    assert len(read_frame(study / "tables" / "acquisitions.parquet")) == 2
 
 
 def test_nifti_with_bids_names_enters_likewise(export: Path, tmp_path: Path) -> None:
