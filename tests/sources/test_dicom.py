@@ -280,6 +280,35 @@ def test_phase_goes_with_the_magnitude_that_was_not_normalised(tmp_path, rng) ->
     np.testing.assert_allclose(found["magnitude",], np.stack(evened, -1))
 
 
+@pytest.mark.parametrize("names", [("W", "F"), ("x water", "x fat")])
+@pytest.mark.parametrize("changed", ["AcquisitionTime", "FrameOfReferenceUID"])
+def test_pseudonymised_series_are_joined_by_name_or_by_time(tmp_path, rng, changed, names) -> None:
+    for number, (name, word) in enumerate(zip(names, ("WATER", "FAT"), strict=True), start=1):
+        tags = {changed: None if changed == "AcquisitionTime" else make.uid(number)}
+        look = SIEMENS.but(
+            number=number, description=name, image_type=("DERIVED", "PRIMARY", "DIXON", word), tags=tags
+        )
+        make.classic(tmp_path, make.whole(rng), look)
+    scan = only(tmp_path)
+    assert scan.channels == ("water", "fat")
+    assert {finding.level for finding in scan.findings} <= {"info"}
+
+
+def test_series_of_other_protocols_are_not_joined(tmp_path, rng) -> None:
+    """Water of one scan and fat of another on the same grid: neither is completed with what is not its own."""
+    for number, word, changes in ((1, "WATER", {}), (2, "FAT", {"time": "113000"})):
+        look = SIEMENS.but(number=number, image_type=("DERIVED", "PRIMARY", "DIXON", word), **changes)
+        make.classic(tmp_path / "time", make.whole(rng), look)
+        tags = {"RepetitionTime": 10.0 * number}
+        make.classic(tmp_path / "tr", make.whole(rng), look.but(time="100000", tags=tags))
+        place = Grid(origin=(-120.0, -90.0 + number, 300.0))
+        make.classic(tmp_path / "place", make.whole(rng), look.but(time="100000"), grid=place)
+    for folder in ("time", "tr", "place"):
+        scans = dicom.scan_folder(tmp_path / folder).series
+        assert [scan.channels for scan in scans] == [("water",), ("fat",)]
+        assert all("incomplete" in {one.category for one in scan.findings} for scan in scans)
+
+
 def test_two_repetitions_of_one_protocol_stay_two_scans(tmp_path, rng) -> None:
     """Test and retest: same names, same grid, other times; each fat goes with its own water."""
     truth = {}

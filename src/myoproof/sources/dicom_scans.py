@@ -73,6 +73,7 @@ def scan_of(drafts: Sequence[Draft], whose: Whose) -> Series:
     used = tuple(Layer(*key, layers[key]) for key in kind.layers)
     absent = _absent(used)
     found_faults = [finding for draft in drafts for finding in draft.findings]
+    found_faults += _frames_of_reference(frames, where)
     findings = (
         *dict.fromkeys(found_faults),
         *layout.findings,
@@ -149,11 +150,19 @@ def _together(one: Draft, other: Draft) -> bool:
     return (
         one.family == other.family
         and one.repetition == other.repetition
-        and first.origin.frame_of_reference == second.origin.frame_of_reference
+        and _same_frame(one, other)
         and same_plane(first, second)
         and _same_protocol(one, other)
         and _same_slices(one, other)
     )
+
+
+def _same_frame(one: Draft, other: Draft) -> bool:
+    """One frame of reference; or two, as pseudonymisers make of one, but one start and one name."""
+    first, second = one.first, other.first
+    if first.origin.frame_of_reference == second.origin.frame_of_reference:
+        return True
+    return abs(one.acquired_s - other.acquired_s) <= SAME_START_S and _base(first) == _base(second)
 
 
 def _same_protocol(one: Draft, other: Draft) -> bool:
@@ -192,6 +201,14 @@ def _same_slices(one: Draft, other: Draft) -> bool:
     near = min(other.frames, key=lambda frame: abs(height_of(frame, normal) - height_of(one.first, normal)))
     apart = axes @ (np.asarray(near.position) - np.asarray(one.first.position))
     return bool(np.abs(apart).max() <= SAME_ORIGIN_MM)
+
+
+def _frames_of_reference(frames: Sequence[Frame], where: str) -> list[Finding]:
+    count = len({frame.origin.frame_of_reference for frame in frames})
+    if count == 1:
+        return []
+    message = f"joined over {count} frames of reference by start, name and grid"
+    return [Finding("info", "frame of reference", message, where)]
 
 
 def _in_slices(frames: Sequence[Frame], count: int, slices: Sequence[int]) -> list[Frame | None]:

@@ -37,7 +37,8 @@ _WORDS = {
         "OPPOSED_PHASE",
         "OUTPHASE",
         "OUT_OF_PHASE",
-        "OUT-PHASE",
+        "OPPOSED",
+        "OPP",
         "OP",
     ),
     "fat_fraction": ("FAT_FRACTION", "FATFRACTION", "FAT_FRAC", "FATFRAC", "FAT FRACTION", "PDFF", "FF"),
@@ -56,13 +57,13 @@ WEIGHTINGS = {"T1", "T2", "T2_STAR"}
 """Words that name a map in a derived image, but a weighting in an original one (PS3.3 C.8.13.3.1.1)."""
 
 DESCRIPTIONS = (
-    (r"^fat\s?frac(tion)?\b\s*:|[_ ](ff|pdff|fat_?frac(tion)?|fat fraction)$", "fat_fraction"),
-    (r"^r2\*\s*:|[_ ]r2(\*|star|_star)$", "r2star"),
-    (r"^t2\*\s*:|[_ ]t2(\*|star|_star)$", "t2star"),
-    (r"^water\s*:|[_ ](w|water)$", "water"),
-    (r"^fat\s*:|[_ ](f|fat)$", "fat"),
-    (r"^in\s?phase\s*:|[_ ](in|ip|in_?phase)$", "in_phase"),
-    (r"^(out|opp)\w*\s?phase\s*:|[_ ](opp|op|out|opp_?phase|out_?phase)$", "opposed_phase"),
+    (r"^fat\s?frac(tion)?\b\s*:|(?:^|[_ -])(ff|pdff|fat_?frac(tion)?|fat fraction)$", "fat_fraction"),
+    (r"^r2\*\s*:|(?:^|[_ -])r2(\*|star|_star)$", "r2star"),
+    (r"^t2\*\s*:|(?:^|[_ -])t2(\*|star|_star)$", "t2star"),
+    (r"^water\s*:|(?:^|[_ -])(w|water)$", "water"),
+    (r"^fat\s*:|(?:^|[_ -])(f|fat)$", "fat"),
+    (r"^in\s?phase\s*:|(?:^|[_ -])(in|ip|in_?phase)$", "in_phase"),
+    (r"^(out|opp)\w*\s?phase\s*:|(?:^|[_ -])(opp|op|out|opp_?phase|out_?phase)$", "opposed_phase"),
 )
 """Series description, lower case -> contrast: GE writes a first word and a colon, Siemens a last word."""
 
@@ -143,4 +144,6 @@ def name_base(text: str) -> str:
     text = text.strip().lower()
     for pattern, _ in DESCRIPTIONS:
         text = re.sub(pattern, "", text)
-    return re.sub(r"[\s_]+", "_", re.sub(r"[_ ](pha|phase|mag|real|imag)$", "", text)).strip("_")
+    return re.sub(
+        r"[\s_]+", "_", re.sub(r"(?:^|[_ -])(ph|pha|phase|mag|magnitude|real|imag|imaginary)$", "", text)
+    ).strip("_")
