@@ -36,7 +36,7 @@ from myoproof.phantoms.relaxation_bloch import echoes
 Row = dict[str, Any]
 TABLE = Path(__file__).resolve().parents[1] / "src" / "myoproof" / "evidence" / "tables" / "relaxation.csv"
 VALIDATION_SEED, DEVELOPMENT_SEED = 93_000, 779
-THIGHS = {"dystrophy": 36, "als": 24}
+THIGHS = {"dystrophy": 24, "als": 16}
 COARSE: dict[str, Any] = {"voxel_mm": 2.0, "matrix": (108, 98), "n_slices": 3}
 SNR = 50.0
 T2_MS, FIELDS, SHARES = (25.0, 38.0, 60.0, 80.0), (0.6, 0.85, 1.0, 1.2), (0.0, 0.1, 0.3, 0.5)

@@ -27,8 +27,10 @@ RIM_MM = 1.0
 RIM_VOXELS = 0.5
 RIM_SHARE_SD = 0.62
 """Rim within the drawn border whose water is not the muscle's alone, as in the Dixon measure (proposals)."""
-ALIAS_SHARE = 0.5
-"""Chance that a fitted field is the other one that gives the same echoes (proposal: no better than even)."""
+ALIAS_SHARE = 0.1
+"""Chance that a fitted field is the other one that gives nearly the same echoes (proposal)."""
+SKEW_SHARE = 0.5
+"""Voxels of large SD are skewed: the doubt of a mean is this share of their mean variance over T2 (proposal)."""
 REGISTRATION_MM = 0.5
 """SD of the shift between the echoes and their companion (proposal): doubts the fat fraction at borders."""
 
@@ -83,7 +85,7 @@ class Params:
     rim_mm, rim_voxels, rim_share_sd : float
         Voxels this near the drawn border (millimetres plus in-plane voxels) take the T2 of the core below;
         the difference it makes is known to this relative SD.
-    fat_t2_sd_s, fat_fraction_doubt, b1_map_doubt, b1_fit_doubt, t1_sd_s, registration_mm, alias_share : float
+    fat_t2_sd_s, fat_fraction_doubt, b1_map_doubt, b1_fit_doubt, t1_sd_s, registration_mm, alias_share, skew_share : float
         Doubts that a whole scan shares; see the constants.
     """
 
@@ -112,3 +114,4 @@ class Params:
     t1_sd_s: float = T1_SD_S
     registration_mm: float = REGISTRATION_MM
     alias_share: float = ALIAS_SHARE
+    skew_share: float = SKEW_SHARE

@@ -13,6 +13,7 @@ from myoproof.measures.relaxation_doubt import Sensitivity, shared_variance
 from myoproof.measures.relaxation_maps import Scan
 from myoproof.measures.relaxation_params import Params
 from myoproof.measures.relaxation_sums import (
+    COUNTED,
     FIELD_SD,
     NOISE,
     SQUARED,
@@ -129,7 +130,7 @@ def water_t2(
 ) -> tuple[float, tuple[float, float]]:
     """Water T2 (ms) of a muscle in some slices, and the half widths of its interval below and above.
 
-    Variances of voxel noise, border roughness, voxels left out and shared doubts add; the range over the
+    Variances of voxel noise, border roughness, rim, skew, voxels left out and shared doubts add; the range over the
     border's common offset is squared and added on either side.
     """
     sums = found.sums[number]
@@ -145,12 +146,13 @@ def water_t2(
     rough = factor * float(np.einsum("i,sij,j->", gradient, sums.border.border[levels], gradient))
     spread = max(total[SQUARED] / used - value**2 - total[NOISE] / used, LEAST_SPREAD_MS**2)
     drawn = sums.drawn[levels].sum(axis=0)
-    left_out = (1.0 - drawn[USED] / max(drawn[WATER], 1e-12)) ** 2 * spread
+    left_out = (1.0 - drawn[COUNTED] / max(drawn[WATER], 1e-12)) ** 2 * spread
     field_sd = float(drawn[FIELD_SD] / drawn[VOXELS])
     shared = shared_variance(found.doubts[number], found.scan, field_sd, params)
     as_drawn = _ratio(sums.drawn[levels].sum(axis=0))
     rim = (params.rim_share_sd * (as_drawn - value)) ** 2 if np.isfinite(as_drawn) else 0.0
-    variance = _z(params) ** 2 * (noise + max(rough, 0.0) + left_out + shared + rim)
+    skew = (params.skew_share * total[NOISE] / used / value) ** 2
+    variance = _z(params) ** 2 * (noise + max(rough, 0.0) + left_out + shared + rim + skew)
     ways = np.array([_ratio(moved[levels].sum(axis=0)) for moved in sums.border.moved])
     down = value - np.nanmin([*ways, value])
     up = np.nanmax([*ways, value]) - value
@@ -174,7 +176,7 @@ def _absence(
         return "no_signal"
     if _n_echo(found.scan) < FEWEST_ECHOES:
         return "insufficient_data"
-    counted = total[USED] / total[WATER]
+    counted = total[COUNTED] / total[WATER]
     if counted >= params.least_usable:
         return ""
     return "fat_dominated" if sums.share[place] > params.largest_share / 2 else "failed_quality"
@@ -195,7 +197,7 @@ def _flags(
     if not CHECKED_FIELD[0] <= sums.b1[place] <= CHECKED_FIELD[1] and np.isfinite(sums.b1[place]):
         flags.add("transmit_field_unusual")
     total = sums.drawn[levels].sum(axis=0)
-    if total[WATER] > 0 and total[USED] < (1.0 - EXCLUDED) * total[WATER]:
+    if total[WATER] > 0 and total[COUNTED] < (1.0 - EXCLUDED) * total[WATER]:
         flags.add("fat_dominated" if sums.snr[place] >= LOW_SNR else "low_snr")
     return frozenset(flags)
 

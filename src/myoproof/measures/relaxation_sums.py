@@ -15,10 +15,13 @@ Floats = npt.NDArray[np.float64]
 Floats32 = npt.NDArray[np.float32]
 Bools = npt.NDArray[np.bool_]
 
-VOXELS, WATER, USED, WEIGHTED, SQUARED, NOISE, FIELD_SD = range(7)
-"""Fields: voxels; water; water of voxels that count; that times T2, times T2 squared, times the noise
-variance; and voxels times the SD of the transmit field."""
-N_FIELD = 7
+VOXELS, WATER, COUNTED, USED, WEIGHTED, SQUARED, NOISE, FIELD_SD = range(8)
+"""Fields: voxels; water; water of voxels that count; that times its certainty; the last times T2, times T2
+squared, times the noise variance; and voxels times the SD of the transmit field."""
+N_FIELD = 8
+CERTAIN_MS = 6.0
+"""Voxels of a larger SD count less, as 1 / (1 + (SD / this)**2): far from certain, their T2 is skewed
+(proposal)."""
 N_OFFSET = 9
 
 
@@ -90,11 +93,12 @@ def make_layers(scan: Scan, index: npt.NDArray[np.int32], params: Params) -> Lay
     water = np.where(np.isfinite(share), np.clip(1.0 - share, 0.0, 1.0), 0.0).astype(np.float64)
     value = np.where(used, t2, 0.0).astype(np.float64)
     noise = np.where(used, sd, 0.0).astype(np.float64) ** 2
-    counts = water * used
+    counts = water * used / (1.0 + noise / CERTAIN_MS**2)
     fields = np.stack(
         [
             np.ones(t2.shape),
             water,
+            water * used,
             counts,
             counts * value,
             counts * value**2,
