@@ -11,6 +11,7 @@ from myoproof.errors import UnknownName
 REGISTRY: dict[str, dict[str, str]] = {
     "sources": {
         "nifti": "myoproof.sources.nifti:read",
+        "ismrm": "myoproof.sources.ismrm:read",
         "dicom": "myoproof.sources.dicom:read_series",
         "muscle-bids": "myoproof.sources.bids:read",
         "mask": "myoproof.sources.masks:read_mask",

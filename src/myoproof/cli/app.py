@@ -9,6 +9,7 @@ import typer
 
 from myoproof import __version__
 from myoproof.cli import (
+    fatwater,
     measure,
     measure_derived,
     measure_multiecho,
@@ -50,6 +51,7 @@ for _command in (tables.demo, tables.validate, tables.deliver, tables.query):
     app.command()(_command)
 app.command("report", help="Alias of deliver.")(tables.deliver)
 app.command("list")(tables.list_registry)
+app.command("fatwater")(fatwater.fatwater)
 
 
 @app.callback()

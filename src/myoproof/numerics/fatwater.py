@@ -53,6 +53,10 @@ class FatWaterParams:
         Fat spectrum: ``hamilton``, ``ren``, ``single``, or peaks.
     precession_sign : {0, 1, -1}
         Phase of s = exp(+i 2 pi f t) counts as +1; 0 finds it from the data.
+    precession_hint : {0, 1, -1}
+        What the file says; decides where the data are silent.
+    bipolar : bool or None
+        Whether readouts alternate in direction, so that odd and even echoes differ in phase; None finds out.
     pdff : {"auto", "phase", "magnitude"}
         ``phase`` keeps the phase, so that noise averages out; ``magnitude`` takes |F| / (|W| + |F|), which
         noise lifts where one species is absent. ``auto`` keeps the phase unless water and fat of mixed voxels
@@ -66,6 +70,8 @@ class FatWaterParams:
 
     spectrum: Spectrum = "hamilton"
     precession_sign: int = 0
+    precession_hint: int = 0
+    bipolar: bool | None = None
     pdff: str = "auto"
     range_ppm: float = 6.5
     slice_axis: int = 2
