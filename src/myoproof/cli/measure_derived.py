@@ -14,7 +14,7 @@ def measure_derived(
     water: Water,
     segmentation: Mask,
     out: Annotated[Path, typer.Option(help="Rows: .csv or .parquet.")],
-    labels: Labels = "huashan11",
+    labels: Labels = "",
     femur: Annotated[
         tuple[float, float] | None,
         typer.Option(help="Heights of the femur's distal and proximal end, mm (world z, RAS+)."),

@@ -15,7 +15,7 @@ def measure_radiomics(
     image: Annotated[Path | None, typer.Option(help="One image (NIfTI) of any contrast.")] = None,
     fat: Annotated[Path | None, typer.Option(help="Or the fat image (NIfTI) ...")] = None,
     water: Annotated[Path | None, typer.Option(help="... and the water image, same grid.")] = None,
-    labels: Labels = "huashan11",
+    labels: Labels = "",
     channel: Annotated[
         str, typer.Option(help="`fat_fraction`, `fat` or `water`; of one image it is `image`.")
     ] = "",

@@ -1,6 +1,5 @@
 """Radiomics as one act: images and a mask read, features measured, rows and their provenance written."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -10,13 +9,12 @@ import numpy as np
 import pandas as pd
 
 from myoproof.core.acquisition import Acquisition, Volume
-from myoproof.core.provenance import digest_bytes
 from myoproof.core.table import Table, write_table
 from myoproof.errors import Finding, InvalidInput, refuse
 from myoproof.measures import radiomics
-from myoproof.segmentation import drawn
-from myoproof.sources import bids_images, bids_nifti, masks, nifti
+from myoproof.sources import bids_images, bids_nifti, nifti
 from myoproof.workflow import folder as study_folder
+from myoproof.workflow import regions
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +26,8 @@ class RadiomicsFiles:
     segmentation : Path
         Mask: NIfTI, DICOM SEG or RTSTRUCT.
     labels : str
-        A label scheme of the vocabulary or the path of a CSV, where the mask names nothing itself.
+        A label scheme of the vocabulary or the path of a CSV; "" takes the file's own names, and the scheme
+        ``huashan11`` where it has none.
     image : Path, optional
         One NIfTI image, which becomes the channel ``image``.
     fat, water : Path, optional
@@ -38,7 +37,7 @@ class RadiomicsFiles:
     """
 
     segmentation: Path
-    labels: str = "huashan11"
+    labels: str = ""
     image: Path | None = None
     fat: Path | None = None
     water: Path | None = None
@@ -84,14 +83,11 @@ def measure_radiomics(
     if into is not None:
         study_folder.refuse_foreign(into, "study folder")
     acquisition = _acquisition(files)
-    mask = masks.read_mask(files.segmentation, acquisition)
-    scheme = dict(mask.names) or drawn.read_scheme(files.labels)
-    regions = drawn.segment(acquisition, mask.labels, mask.affine, scheme, rater=files.rater)
+    drawn = regions.read(files.segmentation, acquisition, labels=files.labels, rater=files.rater)
     channel = "image" if files.image is not None else "fat_fraction"
     params = radiomics.Params(**({"channel": channel} | dict(options or {})))
-    rows = radiomics.measure(acquisition, regions, params=params, threads=jobs)
-    scheme_digest = digest_bytes(json.dumps(sorted(scheme.items())).encode())
-    inputs = (acquisition.digest, bids_nifti.digest([files.segmentation]), scheme_digest)
+    rows = radiomics.measure(acquisition, drawn.segmentation, params=params, threads=jobs)
+    inputs = (acquisition.digest, *drawn.inputs)
     key = {name: getattr(files, name) for name in ("subject", "session", "run", "rater")}
     act = study_folder.Act(f"{radiomics.METHOD}@{radiomics.METHOD_VERSION}", key | asdict(params), inputs)
     rows = Table(rows.assign(provenance=act.id))
