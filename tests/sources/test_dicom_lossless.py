@@ -79,16 +79,20 @@ def test_a_stream_of_another_shape_is_refused() -> None:
 def test_files_of_this_syntax_are_read(tmp_path, uid, signed) -> None:
     grid = Grid(shape=(9, 8, 4))
     rng = np.random.default_rng(2)
-    truth = [rng.integers(-2048 if signed else 0, 2048, grid.shape) for _ in range(2)]
+    truth = [rng.integers(-2048 if signed else 0, 2048, grid.shape) for _ in range(4)]
     look = XA.but(signed=signed)
-    parts = [Part(values, echo_ms=1.0 + number) for number, values in enumerate(truth)]
+    parts = [
+        Part(values, component="IMAGINARY" if number % 2 else "REAL", echo_ms=1.0 + number // 2)
+        for number, values in enumerate(truth)
+    ]
     path = make.enhanced(tmp_path / "a", parts, look, grid=grid)
     compress(path, uid)
     make.classic(tmp_path, truth[0], SIEMENS.but(number=9, signed=signed), grid=grid)
     for one in tmp_path.glob("*.dcm"):
         compress(one, uid)
     echoes, single = dicom.scan_folder(tmp_path).series
-    np.testing.assert_array_equal(dicom.read_series(echoes).payload.values, np.stack(truth, axis=-1))
+    expected = np.stack(truth[::2], axis=-1) + 1j * np.stack(truth[1::2], axis=-1)
+    np.testing.assert_array_equal(dicom.read_series(echoes).payload.values, expected)
     np.testing.assert_array_equal(dicom.read_series(single).payload.channels["image"], truth[0])
 
 
