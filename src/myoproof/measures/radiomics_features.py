@@ -144,7 +144,7 @@ def _discretised(region: _Region, params: Params) -> Found:
     _, _, name, texture = methods(params)
     levels = _levels(region, params)
     n = params.bins if params.bin_width is None else int(levels.max())
-    out: Found = {name: {}} | {word: {} for word in texture.values()}
+    out: Found = {word: {} for word in (name, *texture.values())}
     if "histogram" in params.families and n <= params.volume_histogram_bins:
         out[name] |= histogram(levels[region.inside], n)
     if n > params.most_levels:
@@ -183,8 +183,9 @@ def _absent(region: _Region, mask: Bools, params: Params) -> str:
     if int(region.inside.sum()) < params.least_voxels:
         return "insufficient_data" if int(mask.sum()) < params.least_voxels else "no_signal"
     start = _start(params)
-    below = params.bin_width is not None and start is not None
-    return "out_of_domain" if below and float(region.values[region.inside].min()) < start else ""
+    if params.bin_width is None or start is None:
+        return ""
+    return "out_of_domain" if float(region.values[region.inside].min()) < start else ""
 
 
 @cache

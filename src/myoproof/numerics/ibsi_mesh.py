@@ -10,7 +10,7 @@ Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
 Corner = tuple[int, int, int]
 
-CORNERS: tuple[Corner, ...] = tuple(itertools.product((0, 1), repeat=3))  # type: ignore[assignment]
+CORNERS: tuple[Corner, ...] = tuple((x, y, z) for x in (0, 1) for y in (0, 1) for z in (0, 1))
 
 
 def surface(mask: Bools, spacing_mm: Floats) -> Floats:
