@@ -3,7 +3,6 @@
 import struct
 import warnings
 import zlib
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -114,14 +113,6 @@ def open_header(path: Path) -> tuple[Any, int] | Skipped:
             return _accepted(header, path) or (header, file.tell())
     except UNREADABLE as fault:
         return Skipped(path, "unreadable", f"cannot be read as DICOM ({type(fault).__name__})")
-
-
-def skipped_counts(skipped: tuple[Skipped, ...]) -> Iterator[tuple[str, int]]:
-    """Category and how many files, largest first."""
-    counts: dict[str, int] = {}
-    for one in skipped:
-        counts[one.category] = counts.get(one.category, 0) + 1
-    yield from sorted(counts.items(), key=lambda item: (-item[1], item[0]))
 
 
 def _looks_like_dicom(start: bytes) -> bool:
