@@ -1,5 +1,7 @@
 """Asymmetry: its sign, its bounds, its interval against simulated errors."""
 
+import inspect
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -8,6 +10,8 @@ from hypothesis import strategies as st
 
 from myoproof.core.table import from_rows
 from myoproof.measures import asymmetry
+from myoproof.registry import REGISTRY, load, load_module
+from myoproof.vocabulary.lookup import words
 
 
 def sides(measure: str, left: dict, right: dict, at: str = "") -> pd.DataFrame:
@@ -59,3 +63,27 @@ def test_slices_and_other_measures_are_left_out_unless_asked_for() -> None:
     assert len(asymmetry.derive(rows)) == 0
     assert len(asymmetry.derive(rows, params=asymmetry.Params(slices=True))) == 1
     assert len(asymmetry.derive(sides("muscle_thickness", {"value": 1.0}, {"value": 2.0}))) == 0
+
+
+@pytest.mark.parametrize("name", list(REGISTRY["derivations"]))
+def test_every_derivation_fits_its_contract_and_leaves_its_rows_alone(name) -> None:
+    parameters = inspect.signature(load("derivations", name)).parameters
+    assert list(parameters) == ["rows", "cohort", "params"]
+    assert parameters["params"].kind is inspect.Parameter.KEYWORD_ONLY
+    module = load_module("derivations", name)
+    assert isinstance(module.METHOD, str)
+    assert isinstance(module.METHOD_VERSION, int)
+    rows = pd.concat(
+        [
+            sides("volume", known(9.0, 1.0), known(8.0, 1.0)),
+            sides("fat_fraction", known(0.2, 0.1), known(0.3, 0.1)),
+        ],
+        ignore_index=True,
+    )
+    before = rows.copy()
+    found = load("derivations", name)(rows)
+    pd.testing.assert_frame_equal(rows, before)
+    assert len(found) == 2
+    assert found["value"].notna().all()
+    assert set(found["measure"]) <= set(words("measures"))
+    assert len(load("derivations", name)(rows.iloc[:0])) == 0

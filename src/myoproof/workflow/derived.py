@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from myoproof.core.contracts import Derivation
 from myoproof.core.table import Table, from_rows, read_table, write_table
 from myoproof.errors import InvalidInput, OutOfDomain
 from myoproof.evidence import repeatability
@@ -14,6 +15,8 @@ from myoproof.workflow import folder as study_folder
 from myoproof.workflow.verbs import DixonFiles, Scan, read_scan
 
 ACT = "derived@1"
+ASYMMETRY: Derivation = asymmetry.derive
+FAT_VOLUME: Derivation = compartments_fat.derive
 
 
 def measure_derived(
@@ -85,16 +88,16 @@ def derived_rows(
     tables = [groups, heterogeneity.measure(acquisition, regions)]
     muscles = from_rows(pd.concat([single, groups], ignore_index=True))
     plain = Table(muscles[muscles["method"] == dixon.METHOD])
-    tables.append(asymmetry.derive(plain))
+    tables.append(ASYMMETRY(plain))
     try:
         around = dixon.measure(
             acquisition, tissue.segment(acquisition), params=dixon.Params(side_by_side=True)
         )
         around = Table(around[(around["method"] == dixon.METHOD) & ~around["at"].str.startswith("slice:")])
-        tables += [around, compartments_fat.derive(around)]
+        tables += [around, FAT_VOLUME(around)]
     except (InvalidInput, OutOfDomain):
         pass
-    tables.append(compartments_fat.derive(plain))
+    tables.append(FAT_VOLUME(plain))
     if femur_mm is not None:
         params = femur.Params(femur_mm[0], femur_mm[1], positions)
         tables.append(femur.measure(acquisition, regions, context=plain, params=params))
