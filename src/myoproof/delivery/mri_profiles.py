@@ -1,6 +1,7 @@
 """Profiles along the limb: area and fat fraction slice by slice, a panel a muscle, both sides together."""
 
 import math
+import re
 from collections.abc import Sequence
 
 import numpy as np
@@ -52,7 +53,7 @@ def profile(
     rows = rows[~rows["method"].str.contains(":") & rows["value"].notna()]
     if (rows["side"] != "both").any():
         rows = rows[rows["side"] != "both"]
-    rows = rows[[is_muscle(str(site)) for site in rows["site"]]]
+    rows = rows[rows["site"].map(is_muscle).astype(bool)]
     rows = rows.assign(level=rows["at"].str.removeprefix("slice:").astype(int))
     sites = [str(site) for site, part in rows.groupby("site", sort=False) if part["level"].nunique() > 1]
     if not sites:
@@ -74,7 +75,7 @@ def profile(
         figure.supxlabel("position along the limb (mm)", fontsize=8.5)
         figure.supylabel(axis, fontsize=8.5)
         alt = f"{title} of {series([label('sites', site) for site in sites])}."
-        svg = finish(figure, key=key, title=title, alt=alt, simulated=simulated)
+        svg = _numbered(finish(figure, key=key, title=title, alt=alt, simulated=simulated), key)
     caption = f"{_legend(sorted(set(rows['side'])))}; bands are the intervals of single slices."
     return Drawing(key, title, caption, alt, svg)
 
@@ -87,6 +88,14 @@ def _panel(ax: Axes, rows: pd.DataFrame, heights_mm: npt.NDArray[np.float64], sc
         ax.fill_between(x, low, high, color=colour, alpha=0.18, linewidth=0)
         ax.plot(x, value, color=colour, linestyle=line, linewidth=1.4, marker="o", markersize=2.4)
     ax.grid(visible=True, axis="y")
+
+
+def _numbered(svg: str, key: str) -> str:
+    """Clip paths counted, not hashed: hashes rest on the last bit of the layout, nothing else does."""
+    found = dict.fromkeys(re.findall(rf"{key}-p[0-9a-f]{{10}}", svg))
+    for number, name in enumerate(found):
+        svg = svg.replace(name, f"{key}-clip{number}")
+    return svg
 
 
 def _legend(sides: Sequence[str]) -> str:

@@ -101,7 +101,7 @@ def muscle_lines(table: pd.DataFrame, *, muscles: bool = True) -> Lines:
         Which kind of site.
     """
     rows = main_rows(table)
-    rows = rows[[is_muscle(site) == muscles for site in rows["site"]]]
+    rows = rows[rows["site"].map(is_muscle).astype(bool) == muscles]
     best: dict[tuple[str, str, str, str], Mapping[str, Any]] = {}
     for row in sorted(records(rows), key=lambda row: _rank(row["method"])):
         best.setdefault((row["site"], row["side"], row["measure"], row["at"]), row)
@@ -130,7 +130,6 @@ def further(table: pd.DataFrame) -> list[tuple[str, str, str, Cell]]:
     """Measures that the tables of regions have no column for: measure, site, side and value."""
     asked = {(column.measure, column.at) for column in COLUMNS}
     rows = main_rows(table)
-    rows = rows[[key not in asked for key in zip(rows["measure"], rows["at"], strict=True)]]
     rows = rows[rows["measure"] != "fat_fraction_signal"]
     return [
         (
@@ -140,13 +139,14 @@ def further(table: pd.DataFrame) -> list[tuple[str, str, str, Cell]]:
             _cell(row, _plain(row["measure"])),
         )
         for row in records(rows)
+        if (row["measure"], row["at"]) not in asked
     ]
 
 
 def remarks(table: pd.DataFrame) -> list[Remark]:
     """Flags and reasons of absence, gravest first: a sentence each, and where it holds."""
     rows = main_rows(table)
-    muscles = rows[[is_muscle(site) for site in rows["site"]]]
+    muscles = rows[rows["site"].map(is_muscle).astype(bool)]
     rows = muscles if len(muscles) else rows
     rows = rows[rows["side"] != "both"] if (rows["side"] != "both").any() else rows
     places = list(dict.fromkeys(zip(rows["site"], rows["side"], strict=True)))
@@ -170,7 +170,7 @@ def remarks(table: pd.DataFrame) -> list[Remark]:
 def worst(table: pd.DataFrame) -> str:
     """The worst quality among the rows of muscles; ``fail`` where none has a value."""
     rows = main_rows(table)
-    rows = rows[[is_muscle(site) for site in rows["site"]]]
+    rows = rows[rows["site"].map(is_muscle).astype(bool)]
     held = rows[rows["absent"] == ""]
     if held.empty:
         return "fail"

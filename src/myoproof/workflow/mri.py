@@ -171,7 +171,7 @@ def run(
             _drive(ledger, manifest, pool, how, tell)
         notes += [f"changed by hand, kept as {name}" for name in ledger.show()]
         entries = ledger.entries(manifest)
-        report = mri_tables.finish(ledger, opened_source.refused, found.left_out)
+        report = mri_tables.finish(ledger, manifest, opened_source.refused, found.left_out)
     done = sum(entry.state == "done" and entry.task.id not in before for entry in entries)
     return Outcome(tuple(entries), done, len(before), opened_source, tuple(notes), report)
 

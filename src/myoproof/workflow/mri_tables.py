@@ -18,13 +18,15 @@ TABLES = (*study_folder.SUBJECT_TABLES, "ledger", "measurements", "scans")
 VISIT = ["subject", "session", "run", "modality"]
 
 
-def finish(ledger: Ledger, refused: Mapping[str, str], left_out: Mapping[str, str]) -> Path:
+def finish(ledger: Ledger, manifest: str, refused: Mapping[str, str], left_out: Mapping[str, str]) -> Path:
     """Write subjects, acquisitions, the list of active parts, the measurements as CSV, and the report.
 
     Parameters
     ----------
     ledger : Ledger
         Its finished tasks are what the folder holds, besides what others put there.
+    manifest : str
+        The run's: its quarantined tasks are listed.
     refused, left_out : mapping
         Scans that cannot be read, and that are not measured by themselves, with the reason.
 
@@ -45,10 +47,11 @@ def finish(ledger: Ledger, refused: Mapping[str, str], left_out: Mapping[str, st
     done = [entry for entry in entries if entry.state == "done"]
     _write_subjects(ledger.folder, done)
     _write_parts(ledger, done)
+    held = {one.task.key: one.reason for one in ledger.entries(manifest) if one.state == "quarantined"}
     writer = load_module("writers", "mri-report")
     report = writer.MriReport(
         scans=[writer.ScanLine(entry.task.key, entry.summary) for entry in done],
-        quarantined={**refused, **{e.task.key: e.reason for e in entries if e.state == "quarantined"}},
+        quarantined={**refused, **held},
         left_out=left_out,
     )
     page: Path = writer.write(report, ledger.folder / "delivery" / "scans.html")
