@@ -96,6 +96,13 @@ class MultiechoPhantom:
     maps: TrueMaps
     coil_values: Complexes | None = None
 
+    @property
+    def echoes(self) -> Echoes:
+        """The payload of the acquisition."""
+        payload = self.acquisition.payload
+        assert isinstance(payload, Echoes)
+        return payload
+
 
 def thighs(*, rng: np.random.Generator, params: MultiechoParams = MultiechoParams()) -> MultiechoPhantom:
     """A multi-echo scan of simulated thighs.

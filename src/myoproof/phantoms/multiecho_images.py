@@ -82,7 +82,7 @@ def scanner_images(
         swapped |= _where(swap, phantom, patch_rng)
     channels = {"fat": np.where(swapped, water, fat), "water": np.where(swapped, fat, water)}
     scan = phantom.acquisition
-    volume = Volume(channels, scan.payload.affine)
+    volume = Volume(channels, phantom.echoes.affine)
     return ScannerImages(replace(scan, modality="dixon", payload=volume), swapped)
 
 
@@ -115,7 +115,7 @@ def phase_images(
         decayed = mixed * np.exp(-np.float32(time) * phantom.maps.r2star)
         channels[name] = _magnitude(decayed.astype(np.float32), sigma, rng)
     scan = phantom.acquisition
-    return replace(scan, modality="dixon", payload=Volume(channels, scan.payload.affine))
+    return replace(scan, modality="dixon", payload=Volume(channels, phantom.echoes.affine))
 
 
 def _magnitude(image: Images, sigma: np.float32, rng: np.random.Generator) -> Images:
@@ -130,7 +130,7 @@ def _where(swap: Swap, phantom: MultiechoPhantom, rng: np.random.Generator) -> B
     columns = {"left": slice(0, middle), "right": slice(middle, None), "both": slice(None)}[swap.side]
     where[columns, :, list(range(shape[2]) if swap.slices is None else swap.slices)] = True
     if swap.share < 1:
-        spacing = phantom.acquisition.payload.spacing_mm
+        spacing = phantom.echoes.spacing_mm
         axes = [width * np.arange(n) for width, n in zip(spacing, shape, strict=True)]
         texture = smooth_field(axes, (PATCH_MM,) * 3, rng=rng)
         where &= texture > np.quantile(texture[where], 1 - swap.share)
