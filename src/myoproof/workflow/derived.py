@@ -10,11 +10,13 @@ from myoproof.core.table import Table, from_rows, read_table, write_table
 from myoproof.errors import InvalidInput, OutOfDomain
 from myoproof.evidence import repeatability
 from myoproof.measures import asymmetry, compartments, compartments_fat, dixon, femur, heterogeneity
+from myoproof.measures.dixon_flags import quality
 from myoproof.segmentation import tissue
 from myoproof.workflow import folder as study_folder
 from myoproof.workflow.verbs import DixonFiles, Scan, read_scan
 
 ACT = "derived@1"
+SWAP = "fat_water_swap_suspected"
 ASYMMETRY: Derivation = asymmetry.derive
 FAT_VOLUME: Derivation = compartments_fat.derive
 
@@ -94,6 +96,8 @@ def derived_rows(
             acquisition, tissue.segment(acquisition), params=dixon.Params(side_by_side=True)
         )
         around = Table(around[(around["method"] == dixon.METHOD) & ~around["at"].str.startswith("slice:")])
+        if not plain["flags"].str.contains(SWAP).any():
+            around = _without_swap(around)
         tables += [around, FAT_VOLUME(around)]
     except (InvalidInput, OutOfDomain):
         pass
@@ -102,6 +106,14 @@ def derived_rows(
         params = femur.Params(femur_mm[0], femur_mm[1], positions)
         tables.append(femur.measure(acquisition, regions, context=plain, params=params))
     return from_rows(pd.concat([table for table in tables if len(table)], ignore_index=True))
+
+
+def _without_swap(rows: Table) -> Table:
+    """Compartments without a suspicion that rests on subcutaneous fat being unlabelled, as it is not here."""
+    kept = [frozenset(filter(None, text.split(";"))) - {SWAP} for text in rows["flags"]]
+    return Table(
+        rows.assign(flags=[";".join(sorted(own)) for own in kept], quality=[quality(own) for own in kept])
+    )
 
 
 def summary(rows: pd.DataFrame) -> pd.DataFrame:
