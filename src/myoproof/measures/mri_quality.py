@@ -45,7 +45,7 @@ class ScanQuality:
     Parameters
     ----------
     snr : float
-        Median tissue signal over noise SD; NaN where the background says nothing of the noise.
+        Median tissue signal over noise SD; NaN where the background says nothing of the noise, or ghosts do.
     ghost : ndarray, shape (slice,)
         Percent-signal ghosting as a share, 0-1; NaN where there is too little air, or it is masked.
     voids : tuple of int
@@ -97,9 +97,11 @@ def assess(acquisition: Acquisition) -> ScanQuality:
     spread = float(np.hypot(noises[0], noises[1]))
     median = float(np.median(signal[tissue])) if tissue.any() else 0.0
     levels = range(signal.shape[2])
+    ghost = np.array([_ghosting(signal[:, :, level], widths) for level in levels])
+    haunted = np.isfinite(ghost).any() and float(np.nanmedian(ghost)) > GHOST
     return ScanQuality(
-        snr=median / spread if spread > 0 else float("nan"),
-        ghost=np.array([_ghosting(signal[:, :, level], widths) for level in levels]),
+        snr=median / spread if spread > 0 and not haunted else float("nan"),
+        ghost=ghost,
         voids=tuple(level for level in levels if _void_mm2(signal[:, :, level], tissue[:, :, level], widths)),
     )
 
