@@ -30,7 +30,7 @@ RIM_SHARE_SD = 0.62
 ALIAS_SHARE = 0.1
 """Chance that a fitted field is the other one that gives nearly the same echoes (proposal)."""
 SKEW_SHARE = 0.5
-"""Voxels of large SD are skewed: the doubt of a mean is this share of their mean variance over T2 (proposal)."""
+"""Voxels of large SD are skewed: a mean is doubted by this share of their variance over T2 (proposal)."""
 REGISTRATION_MM = 0.5
 """SD of the shift between the echoes and their companion (proposal): doubts the fat fraction at borders."""
 
@@ -85,8 +85,10 @@ class Params:
     rim_mm, rim_voxels, rim_share_sd : float
         Voxels this near the drawn border (millimetres plus in-plane voxels) take the T2 of the core below;
         the difference it makes is known to this relative SD.
-    fat_t2_sd_s, fat_fraction_doubt, b1_map_doubt, b1_fit_doubt, t1_sd_s, registration_mm, alias_share, skew_share : float
+    fat_t2_sd_s, fat_fraction_doubt, b1_map_doubt, b1_fit_doubt, t1_sd_s, registration_mm : float
         Doubts that a whole scan shares; see the constants.
+    alias_share, skew_share : float
+        See the constants.
     """
 
     skip: int = 0

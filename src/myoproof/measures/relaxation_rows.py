@@ -130,8 +130,8 @@ def water_t2(
 ) -> tuple[float, tuple[float, float]]:
     """Water T2 (ms) of a muscle in some slices, and the half widths of its interval below and above.
 
-    Variances of voxel noise, border roughness, rim, skew, voxels left out and shared doubts add; the range over the
-    border's common offset is squared and added on either side.
+    Variances of voxel noise, border roughness, rim, skew, voxels left out and shared doubts add; the range
+    over the border's common offset is squared and added on either side.
     """
     sums = found.sums[number]
     total = sums.border.base[levels].sum(axis=0)

@@ -166,6 +166,7 @@ def thigh(*, rng: np.random.Generator, params: RelaxationParams = RelaxationPara
     anatomy, grid = cropped(whole, whole_grid, window)
     textures = texture_fields(grid, rng=fat_rng)
     b1 = tissue.transmit_field(grid, rng=field_rng)
+    oedema = tissue.oedema_field(grid, rng=field_rng)
     coil = np.exp(
         np.float32(const.COIL_SD)
         * smooth_field(
@@ -176,7 +177,7 @@ def thigh(*, rng: np.random.Generator, params: RelaxationParams = RelaxationPara
     values, companion, sums = [], [], []
     for k in range(grid.shape[2]):
         fine = fine_slice(anatomy, grid, k, pattern, textures)
-        t2 = tissue.water_t2(fine, textures[1][:, :, k], relaxation)
+        t2 = tissue.water_t2(fine, oedema[:, :, k], relaxation)
         values.append(tissue.slice_echoes(fine, t2, b1[:, :, k], known) * coil[:, :, k, None])
         companion.append(_blocks(fine))
         sums.append(_sum_slice(fine, t2, b1[:, :, k]))

@@ -24,6 +24,8 @@ MUSCLE_T2_SD_S: Final = 0.0008
 OEDEMA_CHANCE: Final = 0.4
 OEDEMA_S: Final = 0.008
 """Share of dystrophic muscles with oedema, and the mean of its exponential size. Proposals: a few ms."""
+OEDEMA_LENGTH_MM: Final = (12.0, 12.0, 40.0)
+"""Length of its patches, which do not follow those of fat. Proposal."""
 DENERVATION_S: Final = 0.004
 """Mean rise in ALS, exponential, in every muscle. Proposal."""
 OTHER_T2_S: Final = {
@@ -82,8 +84,14 @@ def transmit_field(grid: Grid, *, rng: np.random.Generator) -> Images:
     return np.asarray(np.clip(field, *B1_RANGE), dtype=np.float32)
 
 
-def water_t2(fine: FineSlice, finer: Images, relaxation: Relaxation) -> Images:
-    """Water T2 at every fine voxel of a slice, seconds; oedema is patchy after the finer texture field."""
+def oedema_field(grid: Grid, *, rng: np.random.Generator) -> Images:
+    """Where oedema is, a smooth field of its own on the acquired grid, shape (x, y, slices)."""
+    axes = [grid.x_mm, grid.y_mm, grid.z_mm.mean(axis=1)]
+    return smooth_field(axes, OEDEMA_LENGTH_MM, rng=rng)
+
+
+def water_t2(fine: FineSlice, oedema: Images, relaxation: Relaxation) -> Images:
+    """Water T2 at every fine voxel of a slice, seconds; ``oedema`` (x, y) makes it patchy."""
     table = np.full(SKIN + 1, 0.035, dtype=np.float32)
     for name, value in OTHER_T2_S.items():
         table[const.STRUCTURES.index(name) + 1] = value
@@ -92,7 +100,7 @@ def water_t2(fine: FineSlice, finer: Images, relaxation: Relaxation) -> Images:
     table[1 : len(const.MUSCLES) + 1] = relaxation.base_s
     rise = np.zeros(SKIN + 1, dtype=np.float32)
     rise[1 : len(const.MUSCLES) + 1] = relaxation.extra_s
-    patch = 0.5 + 0.5 * np.tanh(1.5 * refine(finer))
+    patch = 0.5 + 0.5 * np.tanh(1.5 * refine(oedema[:, :, None]))
     return np.asarray(table[fine.tissue] + rise[fine.tissue] * patch, dtype=np.float32)
 
 
