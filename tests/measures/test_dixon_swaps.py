@@ -13,7 +13,7 @@ from myoproof.phantoms.dixon import ThighParams
 from myoproof.phantoms.multiecho import MultiechoParams, MultiechoPhantom, thighs
 from myoproof.phantoms.multiecho_images import Swap, scanner_images
 from myoproof.phantoms.multiecho_physics import Physics
-from myoproof.segmentation import drawn
+from myoproof.segmentation import drawn, tissue
 from myoproof.sources import nifti
 
 N_SLICES = 5
@@ -74,6 +74,17 @@ def test_exchanging_twice_changes_nothing(scan: MultiechoPhantom) -> None:
     twice = exchanged(exchanged(volume, where), where)
     for name, image in volume.channels.items():
         np.testing.assert_array_equal(twice.channels[name], image)
+
+
+def test_a_mask_of_compartments_is_no_swap_and_shows_one(scan: MultiechoPhantom) -> None:
+    for planted, expected in (((), False), ((Swap("both"),), True)):
+        images = scanner_images(scan, rng=np.random.default_rng(2), swaps=planted).acquisition
+        clean = scanner_images(scan, rng=np.random.default_rng(2)).acquisition
+        mask = tissue.segment(clean)
+        rows = dixon.measure(images, mask)
+        lean = rows[(rows["site"] == "lean_muscle") & (rows["measure"] == "fat_fraction")]
+        main = lean[(lean["method"] == "dixon") & (lean["at"] == "")]
+        assert main["flags"].str.contains("fat_water_swap_suspected").all() == expected
 
 
 @pytest.mark.real_data

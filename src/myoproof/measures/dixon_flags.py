@@ -29,6 +29,8 @@ FAILURE = frozenset({"fat_water_swap_suspected"})
 """Flags that make it ``fail``."""
 NOISE_FLOOR_SHIFT = 0.005
 """A fat fraction lifted by more than half a point by the noise floor is flagged (the accuracy asked for)."""
+OTHER_TISSUE = frozenset({"subcutaneous_fat", "intermuscular_fat", "bone", "skin"})
+"""Sites that a mask of compartments names and that are no muscle."""
 RING_MM = (3.0, 7.0)
 """Depth below the skin of the ring that holds subcutaneous fat (proposal)."""
 COARSE_MM = 1.5
@@ -90,6 +92,12 @@ def scan_flags(volume: Volume, params: Params) -> frozenset[str]:
     return frozenset({"gap_between_slices"}) if apart > params.gap_spacing_mm else frozenset()
 
 
+def is_muscle(index: npt.NDArray[np.int32], regions: Regions) -> Bools:
+    """Voxels of muscles: labelled, and not as fat, bone or skin."""
+    other = [item.index for item in regions.items if item.index and item.site in OTHER_TISSUE]
+    return np.asarray((index > 0) & ~np.isin(index, other))
+
+
 def swapped_slices(volume: Volume, regions: Regions) -> Mapping[int, frozenset[int]]:
     """Slices in which fat and water seem exchanged, per region.
 
@@ -122,9 +130,10 @@ def swapped_slices(volume: Volume, regions: Regions) -> Mapping[int, frozenset[i
         place = (slice(None, None, first), slice(None, None, second), int(level))
         ratio, numbers, body, side = fraction[place], index[place], tissue[place], leg[place]
         depth = ndimage.distance_transform_edt(ndimage.binary_fill_holes(body), sampling=spacing)
-        ring = (depth > RING_MM[0]) & (depth <= RING_MM[1]) & (numbers == 0)
+        muscle = is_muscle(numbers, regions)
+        ring = (depth > RING_MM[0]) & (depth <= RING_MM[1]) & ~muscle
         for way in np.unique(side):
-            if _leg_swapped(ratio, ring & (side == way), (numbers > 0) & (side == way)):
+            if _leg_swapped(ratio, ring & (side == way), muscle & (side == way)):
                 for number in np.unique(numbers[(numbers > 0) & (side == way)]):
                     suspected[int(number)].add(int(level))
     return {number: frozenset(levels) for number, levels in suspected.items()}

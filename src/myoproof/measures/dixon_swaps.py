@@ -9,6 +9,7 @@ import numpy.typing as npt
 from scipy import ndimage
 
 from myoproof.core.acquisition import Volume
+from myoproof.measures.dixon_flags import is_muscle
 from myoproof.measures.dixon_regions import Regions
 
 Bools = npt.NDArray[np.bool_]
@@ -107,7 +108,7 @@ def find_swaps(volume: Volume, regions: Regions) -> Swaps:
         place = (slice(None, None, first), slice(None, None, second), level)
         for way in (0, 1):
             own = tissue[place] & ((leg[place] > 0) == bool(way))
-            looks[way].append(_look(fat[place], water[place], index[place] > 0, own, spacing))
+            looks[way].append(_look(fat[place], water[place], is_muscle(index[place], regions), own, spacing))
     probability = _probability(looks)
     found = np.zeros(tissue.shape, dtype=bool)
     for way, level in zip(*np.nonzero(np.nan_to_num(probability) >= CERTAIN), strict=True):
