@@ -131,11 +131,12 @@ def test_echoes_add_maps_of_confidence_and_deviation(page: MriPage, text: str) -
     volume = page.acquisition.payload
     assert isinstance(volume, Volume)
     one = np.full(volume.shape, 0.5, np.float32)
-    channels = {**volume.channels, "fat_fraction": one, "confidence": one, "fat_fraction_sd": 0.1 * one}
-    richer = replace(page, acquisition=replace(page.acquisition, payload=Volume(channels, volume.affine)))
+    maps = {"fat_fraction": one, "confidence": one, "certainty": one, "fat_fraction_sd": 0.1 * one}
+    scan = replace(page.acquisition, payload=Volume({**volume.channels, **maps}, volume.affine))
+    richer = replace(page, acquisition=scan, expected={("gracilis", "left"): 0.873})
     more = mri_page.render(richer)
     checked(more)
-    for title in ("Confidence", "Standard deviation", "Proton density fat fraction"):
+    for title in ("Confidence", "Certainty", "Standard deviation", "Proton density fat fraction", ">0.87<"):
         assert title in more
         assert title not in text
 

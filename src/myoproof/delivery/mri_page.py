@@ -66,6 +66,8 @@ class MriPage:
         are true), ``corrected`` and ``note``.
     record : mapping
         Provenance record: id, act, parameters, inputs, parents.
+    expected : mapping of (site, side) to float
+        Dice, 0-1, that a network expects of its own regions.
     """
 
     acquisition: Acquisition
@@ -74,6 +76,7 @@ class MriPage:
     findings: Sequence[Finding] = ()
     budget: pd.DataFrame | None = None
     record: Mapping[str, Any] = field(default_factory=dict)
+    expected: Mapping[tuple[str, str], float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +148,7 @@ def render(page: MriPage) -> str:
             ("Other regions", mri_rows.muscle_lines(page.table, muscles=False)),
         ],
         further=mri_rows.further(page.table),
+        expected={key: number(value, 2) for key, value in page.expected.items()},
         budget=_budget(page.budget),
         radiomics=int((page.table["method"].str.startswith("radiomics")).sum()),
         rows=len(page.table),
@@ -231,6 +235,11 @@ def _maps(stack: Stack) -> list[tuple[str, str, Any, Shade, tuple[str, ...], str
         )
         values = images.get("fat_fraction", _ratio(stack))
         maps.append(("fraction", "Fat fraction", values + air, FRACTION, per_cent, made))
+    if "certainty" in images:
+        told = "Probability that a voxel's region is right, as the network sees it; dark is doubtful."
+        maps.append(
+            ("certainty", "Certainty of the outlines", images["certainty"] + air, CONFIDENCE, per_cent, told)
+        )
     if "confidence" in images:
         told = "Confidence that fat and water are not exchanged and the fit holds; dark is doubtful."
         maps.append(("confidence", "Confidence", images["confidence"] + air, CONFIDENCE, per_cent, told))

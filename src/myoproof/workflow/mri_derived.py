@@ -6,8 +6,11 @@ from myoproof.core.acquisition import Volume
 from myoproof.core.segmentation import Segmentation
 from myoproof.core.table import Table, from_rows
 from myoproof.measures import asymmetry, compartments, compartments_fat, dixon, heterogeneity, multiecho
+from myoproof.measures.dixon_flags import quality
 from myoproof.segmentation import tissue
 from myoproof.workflow.mri_steps import BORDER, Desk, attempt, images_of, multiecho_rows
+
+SWAP = "fat_water_swap_suspected"
 
 
 def derive(desk: Desk) -> None:
@@ -19,7 +22,8 @@ def derive(desk: Desk) -> None:
         plain = _plain(desk)
         attempt(desk, "asymmetry", lambda _: asymmetry.derive(plain))
         attempt(desk, "volumes of fat", lambda _: compartments_fat.derive(plain))
-    attempt(desk, "compartments", _tissue)
+    swapped = desk.regions is not None and plain["flags"].str.contains(SWAP).any()
+    attempt(desk, "compartments", lambda desk: _tissue(desk, swapped=bool(swapped)))
 
 
 def _plain(desk: Desk) -> Table:
@@ -42,11 +46,19 @@ def _uneven(desk: Desk) -> Table:
     return heterogeneity.measure(desk.images, regions)
 
 
-def _tissue(desk: Desk) -> Table:
-    """Subcutaneous fat, lean muscle, fat between muscles, bone and skin, found without a network."""
+def _tissue(desk: Desk, *, swapped: bool) -> Table:
+    """Subcutaneous fat, lean muscle, fat between muscles, bone and skin, found without a network.
+
+    Where no muscle is suspected of a swap, compartments are not either: the suspicion rests on unlabelled
+    subcutaneous fat, and here it is labelled.
+    """
     images = images_of(desk)
     rows = dixon.measure(images, tissue.segment(images), params=BORDER)
     rows = Table(rows[(rows["method"] == dixon.METHOD) & ~rows["at"].str.startswith("slice:")])
+    if not swapped:
+        kept = [frozenset(filter(None, text.split(";"))) - {SWAP} for text in rows["flags"]]
+        flags, grades = [";".join(sorted(own)) for own in kept], [quality(own) for own in kept]
+        rows = Table(rows.assign(flags=flags, quality=grades))
     both = pd.concat([rows, compartments_fat.derive(rows)], ignore_index=True)
     return from_rows(both.assign(modality=desk.scan.modality))
 

@@ -64,7 +64,7 @@ def _write(desk: Desk, rows: Table, staging: Path) -> dict[str, Any]:
     if desk.regions is not None:
         _write_mask(desk.regions, staging / "segmentations", task.key)
     writer = load_module("writers", "mri-page")
-    page = writer.MriPage(desk.images, desk.regions, rows, desk.findings, desk.budget, record)
+    page = writer.MriPage(desk.images, desk.regions, rows, desk.findings, desk.budget, record, desk.expected)
     name = f"delivery/scans/{task.key}.html"
     writer.write(page, staging / name)
     return {

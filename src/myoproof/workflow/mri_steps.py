@@ -16,7 +16,7 @@ from myoproof.errors import Finding, InvalidInput, MissingExtra, MyoproofError, 
 from myoproof.measures import dixon, mri_quality, multiecho, radiomics, relaxation
 from myoproof.measures.multiecho_bias import budget
 from myoproof.numerics.fatwater import FatWaterParams, Separation, separate
-from myoproof.registry import load, names
+from myoproof.registry import load_module, names
 from myoproof.segmentation import checks, drawn
 from myoproof.sources import bids
 from myoproof.workflow import regions
@@ -46,6 +46,8 @@ class Desk:
         Muscles.
     absent : str
         Why there are none.
+    expected : mapping of (site, side) to float
+        Dice that the network expects of its own regions.
     budget : DataFrame, optional
         What falsifies its fat fractions.
     tables, findings : list
@@ -58,6 +60,7 @@ class Desk:
     separation: Separation | None = None
     regions: Segmentation | None = None
     absent: str = ""
+    expected: dict[tuple[str, str], float] = field(default_factory=dict)
     budget: pd.DataFrame | None = None
     tables: list[Table] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
@@ -154,13 +157,21 @@ def _ask_network(desk: Desk) -> None:
         desk.remark("warning", "segmentation", "no mask is drawn on this scan: its muscles are not measured")
         return
     try:
-        desk.regions = load("segmenters", NETWORK)(desk.images)
+        network = load_module("segmenters", NETWORK)
+        found = network.find(desk.images, params=network.Params(threads=threads()))
     except OutOfDomain as error:
         desk.absent = "out_of_domain"
         desk.remark("warning", "segmentation", f"the network does not know such images: {error.what}")
     except MissingExtra as error:
         desk.absent = "not_measured"
         desk.remark("warning", "segmentation", f"no mask is drawn on this scan, and {error}")
+    else:
+        desk.regions = found.segmentation
+        sites = {label: site for label, (site, _) in found.segmentation.names.items()}
+        desk.expected = {(sites[label], side): value for (label, side), value in found.sides.items()}
+        assert isinstance(desk.images.payload, Volume)
+        channels = {**desk.images.payload.channels, "certainty": found.certainty}
+        desk.images = replace(desk.images, payload=Volume(channels, desk.images.payload.affine))
 
 
 def measure(desk: Desk) -> None:
