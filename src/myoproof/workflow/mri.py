@@ -6,13 +6,18 @@ from pathlib import Path
 from typing import Any
 
 from myoproof.measures import (
+    asymmetry,
+    compartments,
+    compartments_fat,
     dixon,
+    heterogeneity,
     multiecho,
     radiomics,
     relaxation,
 )
 from myoproof.registry import load_module, names
 from myoproof.segmentation import drawn, tissue
+from myoproof.segmentation.thigh_network import card
 from myoproof.workflow import folder as study_folder
 from myoproof.workflow import ledger_drive, mri_find, mri_source, mri_tables
 from myoproof.workflow.executors import Executor, Limits, Pool
@@ -208,20 +213,23 @@ def _task(found: mri_find.Found, ledger: Ledger, options: Options, scheme: Any) 
         "scan": mri_find.to_json(scan), "t2": mri_find.to_json(found.t2), "b1": mri_find.to_json(found.b1),
         "masks": masks, "fault": fault,
     }  # fmt: skip
-    return Task(found.key, _act(options), {**who, "options": asked}, inputs, work=work)
+    return Task(found.key, _act(options, drawn_on=bool(masks)), {**who, "options": asked}, inputs, work=work)
 
 
-def _act(options: Options) -> str:
+def _act(options: Options, *, drawn_on: bool) -> str:
     """What a scan goes through, with the version of every method: one that changes makes scans new."""
-    used = [
-        dixon,
-        multiecho,
-        *([relaxation] if options.t2 else []),
-        *([radiomics] if options.radiomics else []),
-    ]
+    used: list[Any] = [dixon, multiecho, compartments, heterogeneity, asymmetry, compartments_fat]
+    used += ([relaxation] if options.t2 else []) + ([radiomics] if options.radiomics else [])
     named = [f"{method.METHOD}@{method.METHOD_VERSION}" for method in used]
-    network = [load_module("segmenters", NETWORK).RATER] if NETWORK in names("segmenters") else []
+    network = [] if drawn_on else [_network()]
     return f"mri@{VERSION}({','.join([*named, tissue.RATER, *network])})"
+
+
+def _network() -> str:
+    """The network's version and the digest of its weights; "" where there is none."""
+    if NETWORK not in names("segmenters"):
+        return ""
+    return f"{load_module('segmenters', NETWORK).RATER}+{card()['sha256'][:8]}"
 
 
 def _sidecar(path: Path) -> Path:
