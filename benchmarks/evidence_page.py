@@ -1,4 +1,4 @@
-"""Write docs/evidence.md from the evidence tables that ship."""
+"""Write docs/evidence.md and the validation pages from the evidence tables that ship."""
 
 from pathlib import Path
 
@@ -6,7 +6,7 @@ import pandas as pd
 
 from myoproof.evidence.shipped import tables
 
-PAGE = Path(__file__).resolve().parents[1] / "docs" / "evidence.md"
+DOCS = Path(__file__).resolve().parents[1] / "docs"
 HEAD = """# Evidence
 
 These tables ship with the product and are shown in every report. They are written by `make validate`, carry
@@ -14,6 +14,18 @@ their date and version, and are stale as soon as the method's version rises. All
 population says otherwise. A rate is judged with its Monte Carlo interval; replicates were fixed beforehand;
 validation seeds were never used for tuning.
 """
+MRI_HEAD = """# Validation of the muscle MRI chain
+
+From echoes to measures: what was measured against simulated truth, public data or published values, failures
+included. Rows whose population names real data are real; all others are simulated. Made from the evidence
+tables that ship; [all evidence](../evidence.md) has the rest. Speed is in `benchmarks/history/`, and how each
+number is made on the page of its method. Research use only; not a medical device.
+"""
+MRI = (
+    "dixon", "multiecho", "fatwater", "relaxation", "thigh", "propagate", "radiomics", "heterogeneity",
+    "fat_fraction", "volume",
+)  # fmt: skip
+"""Methods of the muscle MRI chain."""
 
 
 def cell(row: pd.Series) -> str:
@@ -24,10 +36,12 @@ def cell(row: pd.Series) -> str:
     return text if pd.isna(row["low"]) else f"{text} ({row['low']:.4g} to {row['high']:.4g})"
 
 
-def page() -> str:
-    """The page as Markdown: a section per method, a line per evidence row."""
+def page(head: str = HEAD, methods: tuple[str, ...] = ()) -> str:
+    """A page as Markdown: a section per method (of the given ones), a line per evidence row."""
     rows = tables()
-    parts = [HEAD]
+    if methods:
+        rows = rows[rows["about"].str.split(r"[@:]", regex=True).str[0].isin(methods)]
+    parts = [head]
     for about, group in rows.groupby("about", sort=True):
         made = ", ".join(
             sorted({f"{d}, version {v}" for d, v in zip(group["date"], group["version"], strict=True)})
@@ -44,5 +58,12 @@ def page() -> str:
     return "\n".join(parts) + "\n"
 
 
+def pages() -> dict[Path, str]:
+    """Every page that is made from evidence rows."""
+    return {DOCS / "evidence.md": page(), DOCS / "validation" / "mri.md": page(MRI_HEAD, MRI)}
+
+
 if __name__ == "__main__":
-    PAGE.write_text(page(), encoding="utf-8")
+    for path, text in pages().items():
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(text, encoding="utf-8")

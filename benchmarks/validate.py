@@ -3,7 +3,7 @@
 import subprocess
 import sys
 
-CALIBRATIONS = ("calibrate_cohorts", "calibrate_dixon", "calibrate_derived", "calibrate_phenotypes")
+CALIBRATIONS = ("calibrate_cohorts", "calibrate_dixon", "calibrate_derived", "calibrate_followup", "calibrate_phenotypes")
 
 
 def main() -> None:
