@@ -30,6 +30,8 @@ VOID_SHARE = 0.15
 """Darker than this share of the slice's median tissue is void (proposal)."""
 BRIGHT = 0.3
 """Brighter than this share of the brightest is tissue, not its ghost (proposal)."""
+NO_GHOST = 0.2
+"""Brighter than this share of the brightest is the body that may hold a void (proposal)."""
 MARGIN_MM = 6.0
 """Air this close to tissue is not looked at for ghosts."""
 LEAST_AIR = 200
@@ -102,7 +104,7 @@ def assess(acquisition: Acquisition) -> ScanQuality:
     return ScanQuality(
         snr=median / spread if spread > 0 and not haunted else float("nan"),
         ghost=ghost,
-        voids=tuple(level for level in levels if _void_mm2(signal[:, :, level], tissue[:, :, level], widths)),
+        voids=tuple(level for level in levels if _void_mm2(signal[:, :, level], widths)),
     )
 
 
@@ -197,8 +199,9 @@ def _ghosting(signal: Images, widths_mm: list[float]) -> float:
     return float("nan") if loudest <= 0 else max(0.0, loudest - floor) / float(signal[tissue].mean())
 
 
-def _void_mm2(signal: Images, tissue: Bools, widths_mm: list[float]) -> float:
+def _void_mm2(signal: Images, widths_mm: list[float]) -> float:
     """Area of voids within the body that hold a disc larger than cortical bone is thick; 0 where small."""
+    tissue = signal > NO_GHOST * float(np.percentile(signal, 98))
     if not tissue.any():
         return 0.0
     close = max(1, round(VOID_RADIUS_MM / min(widths_mm)))
