@@ -1,4 +1,4 @@
-"""Coil combination that keeps the phase between echoes: the locally dominant coil profile, once for all echoes."""
+"""Coil combination that keeps the phase between echoes: one set of local weights for all of them."""
 
 from typing import Any
 

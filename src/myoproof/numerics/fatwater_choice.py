@@ -1,7 +1,4 @@
-"""The choice among candidate fields: evidence of each voxel, ties between neighbours, messages, confidence."""
-
-from collections.abc import Callable
-from typing import Protocol as Shape
+"""The choice among candidate fields: evidence of voxels, ties of neighbours, messages, confidence."""
 
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +12,7 @@ from myoproof.numerics.fatwater_messages import (
     sweep_candidates,
 )
 from myoproof.numerics.fatwater_model import MAIN_PEAK_PPM, R2STAR_SPREAD, R2STAR_TYPICAL, Protocol
+from myoproof.numerics.fatwater_types import Workers
 
 Singles = npt.NDArray[np.float32]
 Ints = npt.NDArray[np.int32]
@@ -32,17 +30,11 @@ REACH = 0.35
 """Field difference at which that cost is reached, as a share of the fat-water shift."""
 ACROSS_SLICES = 0.5
 """Ties between slices over those within."""
+CONFIDENCE_SLOPE = 0.7
+"""Log odds of being right per nat of gap; 1 were nats exact and voxels independent."""
 ROUNDS = 20
 SLAB = 65536
 """Nodes that messages run through in one go; slabs run side by side, the answer is the same."""
-
-
-class Workers(Shape):
-    """Runs a kernel over ranges of voxels."""
-
-    def __call__(self, work: Callable[[tuple[int, int]], None], count: int, size: int = 0) -> None:
-        """Call ``work`` with (first, last + 1) until ``count`` is covered."""
-        ...
 
 
 def typical_energy(energy: Singles) -> float:
@@ -137,5 +129,25 @@ def choose(
             bridge((first, min(first + SLAB, count)))
     choice = np.zeros(count, np.int32)
     gap = np.zeros(count, np.float32)
-    decide(*parts, choice, gap)
+    decide(*parts, (choice, gap))
     return choice, gap
+
+
+def confidence_of(gap: Singles, error: float) -> Singles:
+    """Probability that a voxel is not exchanged, from the gap of min-marginals.
+
+    Parameters
+    ----------
+    gap : (v,) float32
+        Nats.
+    error : float
+        Model error, share of the signal.
+
+    Returns
+    -------
+    (v,) float32
+        Just above 0 to 1; calibrated on simulated scenes (``docs/fatwater.md``).
+    """
+    del error
+    slope = np.float32(CONFIDENCE_SLOPE)
+    return np.asarray(1.0 / (1.0 + np.exp(-slope * np.clip(gap, 0, 60))), dtype=np.float32)

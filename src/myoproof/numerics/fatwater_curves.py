@@ -122,7 +122,6 @@ def _exchanged(
 
     An exchange of water and fat need not be a local minimum, yet the choice must be able to take it.
     """
-    g = curve.shape[0]
     k = field.shape[0]
     step = grid.field_hz[1] - grid.field_hz[0]
     reach = int(grid.shift_hz / (4 * step))
@@ -133,22 +132,12 @@ def _exchanged(
         if place >= k:
             return
         centre = int(np.round((field[0] + side * grid.shift_hz - grid.field_hz[0]) / step))
-        best = -1
-        for offset in range(-reach, reach + 1):
-            i = centre + offset
-            if grid.circular:
-                i %= g
-            elif i < 0 or i >= g:
-                continue
-            if best < 0 or curve[i] < curve[best]:
-                best = i
-        if best < 0:
-            continue
-        fresh = True
+        best = _lowest(curve, centre, reach, grid.circular)
+        fresh = best >= 0
         for j in range(place):
-            gap = abs(grid.field_hz[best] - field[j])
+            gap = abs(grid.field_hz[max(best, 0)] - field[j])
             if grid.circular:
-                gap = min(gap, abs(g * step - gap))
+                gap = min(gap, abs(curve.shape[0] * step - gap))
             fresh = fresh and gap > reach * step
         if fresh:
             field[place] = grid.field_hz[best]
@@ -156,6 +145,22 @@ def _exchanged(
             spread[place] = np.float32(0.25) * grid.shift_hz
             rate[place] = rates[best]
             place += 1
+
+
+@njit(cache=True, nogil=True)
+def _lowest(curve: Singles, centre: int, reach: int, circular: bool) -> int:
+    """Index of the lowest point within `reach` of a centre; -1 where that is outside the curve."""
+    g = curve.shape[0]
+    best = -1
+    for offset in range(-reach, reach + 1):
+        i = centre + offset
+        if circular:
+            i %= g
+        elif i < 0 or i >= g:
+            continue
+        if best < 0 or curve[i] < curve[best]:
+            best = i
+    return best
 
 
 @njit(cache=True, nogil=True)

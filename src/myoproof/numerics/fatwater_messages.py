@@ -208,8 +208,7 @@ def decide(
     lattice: Lattice,
     ties: Ties,
     messages: Singles,
-    choice: Ints,
-    gap: Singles,
+    out: tuple[Ints, Singles],
 ) -> None:
     """Label nodes in raster order, each the best given those before it and the messages from ahead.
 
@@ -217,11 +216,10 @@ def decide(
     ----------
     unary, place, width, lattice, ties, messages
         As in :func:`sweep_candidates`.
-    choice : (v,) int32
-        Written: the candidate.
-    gap : (v,) float32
-        Written: by how much the min-marginal of the best other candidate exceeds the chosen one's, nats.
+    out : (v,) int32 and (v,) float32
+        Written: the candidate, and by how much the min-marginal of the best other exceeds its own, nats.
     """
+    choice, gap = out
     v, k = unary.shape
     toll = np.empty((k, k), np.float32)
     cost = np.empty(k, np.float32)

@@ -1,6 +1,7 @@
-"""Noise and foreground of multi-echo images: from air where air was recorded, else from what the fit leaves."""
+"""Noise and foreground of multi-echo images: from air where it was recorded, else from residuals."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -15,7 +16,7 @@ AIR_TAIL = 0.999
 """Quantile of the energy of air within which voxels still count as air."""
 LEAST_AIR = 0.02
 """A smaller share of air than this says nothing about noise."""
-FALSE_TISSUE = 1e-5
+FALSE_TISSUE = 1e-3
 """Share of air that passes for tissue."""
 DIMMEST = 0.01
 """Tissue is brighter than this share of the 99.5th percentile of root mean square signal."""
@@ -35,12 +36,13 @@ class Noise:
 
 
 @njit(cache=True, nogil=True)
-def energies(values: npt.NDArray[np.complex64], out: Singles, bounds: tuple[int, int]) -> None:
-    """Write the sum of squared magnitudes over echoes of voxels bounds[0] to bounds[1]; NaN counts as 0."""
+def energies(values: npt.NDArray[Any], out: Singles, bounds: tuple[int, int]) -> None:
+    """Write the sum over echoes of squared magnitudes, voxels bounds[0] to bounds[1]; NaN gives 0."""
     for v in range(bounds[0], bounds[1]):
         total = np.float32(0.0)
         for e in range(values.shape[1]):
-            total += values[v, e].real ** 2 + values[v, e].imag ** 2
+            size = abs(values[v, e])
+            total += size * size
         out[v] = total if np.isfinite(total) else np.float32(0.0)
 
 
@@ -79,7 +81,7 @@ def air_noise(energy: Singles, channels: int) -> Noise:
         if done:
             break
     spread = float(inside.std()) / (variance * np.sqrt(2.0 * channels))
-    return Noise(variance if share >= LEAST_AIR and 0.6 < spread < 1.6 else 0.0)
+    return Noise(variance if share >= LEAST_AIR and 0.6 < spread < 2.5 else 0.0)
 
 
 def foreground(energy: Singles, channels: int, noise: Noise) -> npt.NDArray[np.bool_]:

@@ -1,8 +1,9 @@
 """Maximum-likelihood fit of water, fat, field and R2* per voxel, with its Fisher information.
 
-The model s(t) = (W + F c(t)) exp(p t), p = i 2 pi field - R2*, is analytic in three complex unknowns, so that the
-Gauss-Newton step of p is one complex number: <v, r> / <v, v>, r the residual and v the derivative t s(t), both
-outside the span of water and fat (variable projection; Golub GH, Pereyra V. SIAM J Numer Anal 1973;10:413).
+The model s(t) = (W + F c(t)) exp(p t), p = i 2 pi field - R2*, is analytic in three complex unknowns, so that
+the Gauss-Newton step of p is one complex number: <v, r> / <v, v>, r the residual and v the derivative t s(t),
+both outside the span of water and fat (variable projection; Golub GH, Pereyra V. SIAM J Numer Anal
+1973;10:413).
 """
 
 from typing import NamedTuple
@@ -48,9 +49,9 @@ def _project(
 ) -> complex:
     """Fit water and fat at p = i 2 pi field - R2*; give <v, r>, the gradient in p.
 
-    `out` gets water, fat, and how they move with p: d(water), d(fat) = -out[2] dp, -out[3] dp. `terms` gets the
-    residual sum of squares, the energy of v outside the span, and the normal matrix (water-water, fat-fat,
-    real and imaginary part of water-fat).
+    `out` gets water, fat, and how they move with p: d(water), d(fat) = -out[2] dp, -out[3] dp. `terms` gets
+    the residual sum of squares, the energy of v outside the span, and the normal matrix (water-water,
+    fat-fat, real and imaginary part of water-fat).
     """
     aw = af = vw = vf = rv = 0j
     ww = ff = 0.0
@@ -216,17 +217,15 @@ def fractions(
     signals: Signals,
     model: Model,
     fitted: Singles,
-    turn: Signals,
-    variance: Singles,
-    hold: Singles,
+    how: tuple[Signals, Singles, Singles],
     out: Singles,
     bounds: tuple[int, int],
 ) -> None:
     """Fat fraction with the phase kept, its SD and that of R2*, of fitted voxels.
 
     With f = fat turned by `turn` and s = water + f, the fraction is Re(f conj s) / |s|^2: unbiased where one
-    species is absent, slightly outside 0-1 by noise. Its variance is that of the fit: the inverse of the Fisher
-    information, through the derivatives of the fraction.
+    species is absent, slightly outside 0-1 by noise. Its variance is that of the fit: the inverse of the
+    Fisher information, through the derivatives of the fraction.
 
     Parameters
     ----------
@@ -234,15 +233,14 @@ def fractions(
     model : Model
     fitted : (v, 7) float32
         What :func:`refine` wrote.
-    turn : (v,) complex64
-        Unit numbers that bring fat to the phase of water.
-    variance : (v,) float32
-        Variance of a real channel.
-    hold : (v, 2) float32
+    how : (turn, variance, hold)
+        Unit numbers (v,) that bring fat to the phase of water; variance (v,) of a real channel; prior of R2*
+        (v, 2) as in :func:`refine`.
     out : (v, 3) float32
         Written: fat fraction, its SD, SD of R2* (1/s).
     bounds : (first, last + 1)
     """
+    turn, variance, hold = how
     parts = np.empty(4, np.complex128)
     terms = np.empty(6)
     for v in range(bounds[0], bounds[1]):
