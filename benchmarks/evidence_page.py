@@ -22,9 +22,15 @@ tables that ship; [all evidence](../evidence.md) has the rest. Speed is in `benc
 number is made on the page of its method. Research use only; not a medical device.
 """
 MRI = (
-    "dixon", "multiecho", "fatwater", "relaxation", "thigh", "propagate", "radiomics", "heterogeneity",
-    "fat_fraction", "volume",
-)  # fmt: skip
+    "dixon",
+    "multiecho",
+    "fatwater",
+    "relaxation",
+    "thigh",
+    "propagate",
+    "radiomics",
+    "heterogeneity",
+)
 """Methods of the muscle MRI chain."""
 
 

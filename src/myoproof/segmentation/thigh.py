@@ -194,15 +194,21 @@ def _write(answer: Images, frame: Frame, leg: Leg, labels: Labels, certainty: Im
 def _tidied(labels: Labels, pixel_mm2: float) -> Labels:
     """Without islands and holes: each muscle is one piece, or a few large ones, in a slice."""
     out = labels.copy()
-    for label in np.unique(labels[labels > 0]):
-        pieces, count = ndimage.label(labels == label)
-        sizes = np.bincount(pieces.ravel())
-        sizes[0] = 0
-        small = (sizes * pixel_mm2 < LEAST_PIECE_MM2) | (sizes < LEAST_PIECE_SHARE * sizes.max())
+    for label, window in enumerate(ndimage.find_objects(labels.astype(np.int32)), start=1):
+        if window is None:
+            continue
+        mine, part = labels[window] == label, out[window]
+        pieces, count = ndimage.label(mine)
         if count > 1:
-            out[small[pieces] & (pieces > 0)] = 0
-        holes = ndimage.binary_fill_holes(out == label) & (out == 0)
-        out[holes] = label
+            sizes = np.bincount(pieces.ravel())
+            sizes[0] = 0
+            small = (sizes * pixel_mm2 < LEAST_PIECE_MM2) | (sizes < LEAST_PIECE_SHARE * sizes.max())
+            part[small[pieces] & mine] = 0
+        outside, gaps = ndimage.label(part == 0)
+        if gaps > 1:
+            rim = np.concatenate([outside[0], outside[-1], outside[:, 0], outside[:, -1]])
+            own = ndimage.binary_fill_holes(part == label) & (part == 0)
+            part[own & ~np.isin(outside, rim)] = label
     return out
 
 
