@@ -7,12 +7,16 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+from scipy import stats
 
 from myoproof.core.acquisition import Volume
 from myoproof.core.segmentation import Segmentation
 from myoproof.measures import multiecho
 from myoproof.measures.dixon_regions import find_regions
 from myoproof.measures.dixon_swaps import CERTAIN, find_swaps
+from myoproof.measures.multiecho_maps import Correction
+from myoproof.measures.multiecho_params import DOUBLE_BONDS
+from myoproof.measures.multiecho_spectrum import shift_of, triglyceride
 from myoproof.numerics.fatwater import separate
 from myoproof.numerics.t1_weighting import (
     Protocol,
@@ -275,6 +279,47 @@ def relaxation(rng: np.random.Generator, draws: int) -> pd.DataFrame:
                         "held": ((bounds[0] <= part) & (part <= bounds[1])).astype(int),
                     }
                 )
+            )
+    return pd.concat(frames, ignore_index=True)
+
+
+def doubts(rng: np.random.Generator, draws: int) -> pd.DataFrame:
+    """The interval of T1, B1 and fat spectrum together, no border or noise: TR 10 ms, 3 and 10 degrees."""
+    plain, params = Relaxation(), multiecho.Params()
+    times, level = np.asarray(Physics().echo_times_s), params.border.level
+    half = float(stats.norm.ppf(0.5 + level / 2)) * params.double_bonds_sd
+    bonds = np.linspace(0.6, 3.3, 28)
+    curves = [shift_of(triglyceride(b), times, field_strength_t=3.0, spectrum="hamilton") for b in bonds]
+    ends = tuple(
+        shift_of(triglyceride(DOUBLE_BONDS + step), times, field_strength_t=3.0, spectrum="hamilton")
+        for step in (-half, half)
+    )
+    frames = []
+    for angle in (3.0, 10.0):
+        protocol = Protocol(0.010, angle)
+        field = np.maximum(rng.normal(1.0, plain.b1_sd, draws), 0.1)
+        fat = steady_state(rng.normal(plain.t1_fat_s, plain.t1_fat_sd_s, draws), protocol, field)
+        ratio = fat / steady_state(rng.normal(plain.t1_water_s, plain.t1_water_sd_s, draws), protocol, field)
+        own = rng.normal(DOUBLE_BONDS, params.double_bonds_sd, draws)
+        nominal = fat_over_water(protocol, plain)
+        low, high = (end / float(nominal) for end in ratio_interval(protocol, plain))
+        correction = Correction(nominal, (low, high), ends, known=True)
+        for part in (0.1, 0.3, 0.5, 0.7):
+            shown = weighted(part, ratio)
+            table = np.array([np.interp(shown, curve.true, curve.found) for curve in curves])
+            place = np.clip((own - bonds[0]) / (bonds[1] - bonds[0]), 0, len(bonds) - 1.001)
+            first, rest = place.astype(int), place - place.astype(int)
+            each = np.arange(draws)
+            found = (1 - rest) * table[first, each] + rest * table[first + 1, each]
+            value = correction.fraction(found)
+            moved = [np.array(pair) - value for pair in correction.ends(found)]
+            down, up = (
+                np.sqrt(sum(way(np.vstack([pair, np.zeros(draws)]), axis=0) ** 2 for pair in moved))
+                for way in (np.min, np.max)
+            )
+            held = (value - down <= part) & (part <= value + up)
+            frames.append(
+                pd.DataFrame({"angle": angle, "fat": part, "subject": each, "held": held.astype(int)})
             )
     return pd.concat(frames, ignore_index=True)
 
