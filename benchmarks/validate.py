@@ -3,7 +3,14 @@
 import subprocess
 import sys
 
-CALIBRATIONS = ("calibrate_cohorts", "calibrate_dixon", "calibrate_derived", "calibrate_followup", "calibrate_phenotypes")
+CALIBRATIONS = (
+    "calibrate_cohorts",
+    "calibrate_dixon",
+    "calibrate_derived",
+    "calibrate_followup",
+    "calibrate_multiecho",
+    "calibrate_phenotypes",
+)
 
 
 def main() -> None:
