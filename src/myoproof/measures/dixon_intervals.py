@@ -102,9 +102,9 @@ def read_out(parts: Sequence[MuscleSums], scan: Scan, params: Params) -> Reading
         down += (centre - np.fmin.reduce([*ways, centre])) ** 2
         up += (np.fmax.reduce([*ways, centre]) - centre) ** 2
     for ends in zip(*(part.shifted for part in parts), strict=True):
-        ways = [_filled(_evaluate(np.sum(side, axis=0), layout), value) for side in zip(*ends, strict=True)]
-        down += (value - np.minimum.reduce([*ways, value])) ** 2
-        up += (np.maximum.reduce([*ways, value]) - value) ** 2
+        sides = [_filled(_evaluate(np.sum(side, axis=0), layout), value) for side in zip(*ends, strict=True)]
+        down += (value - np.minimum.reduce([*sides, value])) ** 2
+        up += (np.maximum.reduce([*sides, value]) - value) ** 2
     spread = np.maximum(spread, 0.0)
     spread[REMAINING_MAXIMUM] += z**2 * _slice_doubt(centre, np.sqrt(spread) / z, layout)
     low, high = centre - floor - np.sqrt(down + spread), centre - floor + np.sqrt(up + spread)

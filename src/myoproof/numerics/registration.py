@@ -100,12 +100,14 @@ def find_rigid(moving: Stack, fixed: Stack) -> Rigid:
         found = _lookup(smooth_moving, there[:, known])
         return float(np.mean((found - target[:, known]) ** 2))
 
-    def search(start: Floats, evaluations: int) -> optimize.OptimizeResult:
-        limits = {"xtol": 0.02, "ftol": 1e-5, "maxfev": evaluations}
-        return optimize.minimize(cost, start, method="Powell", options=limits)
+    def search(start: Floats, evaluations: int) -> tuple[float, Floats]:
+        found = optimize.minimize(
+            cost, start, method="Powell", options={"xtol": 0.02, "ftol": 1e-5, "maxfev": evaluations}
+        )
+        return float(found.fun), np.asarray(found.x, dtype=np.float64)
 
     tries = [search(np.array([0.0, *first, start]), 90) for start in STARTS_MM]
-    best = search(min(tries, key=lambda found: float(found.fun)).x, 200).x
+    best = search(min(tries, key=lambda found: found[0])[1], 200)[1]
     return Rigid(float(best[0]) / 50, np.asarray(best[1:]), centre, axes)
 
 
@@ -131,7 +133,7 @@ def find_deformation(moving: Stack, fixed: Stack, rigid: Rigid) -> Images:
     shape = fixed.channels.shape[1:]
     index = np.indices(shape, dtype=np.float64).reshape(3, -1)
     there = _to_index(moving.affine, rigid(_to_world(fixed.affine, index)))
-    rough = _lookup(moving.channels, there, order=(3, 1)).reshape(fixed.channels.shape)
+    rough = _lookup(moving.channels, there, fine=True).reshape(fixed.channels.shape)
     covered = _within(there, moving.channels.shape[1:]).reshape(shape)
     late, early = (
         _blurred(one, [BLUR, BLUR]) for one in (fixed.channels, np.where(covered, rough, fixed.channels))
@@ -140,9 +142,10 @@ def find_deformation(moving: Stack, fixed: Stack, rigid: Rigid) -> Images:
     field = np.zeros((2, *shape), dtype=np.float32)
     for reduction, rounds, window_mm in LEVELS:
         small = [_reduced(images, reduction) for images in (early, late)]
-        start = _resized(field, small[0].shape[1:]) / reduction
+        start = np.asarray(_resized(field, small[0].shape[1:]) / reduction, dtype=np.float32)
         level_mm = (float(steps[0]) * reduction, float(steps[1]) * reduction)
-        field = _resized(_flow(small[0], small[1], start, (level_mm, window_mm), rounds), shape) * reduction
+        field = _resized(_flow(small[0], small[1], start, (level_mm, window_mm), rounds), shape)
+        field = np.asarray(field * reduction, dtype=np.float32)
     return field
 
 
@@ -240,16 +243,16 @@ def _blurred(channels: Images, sigma: list[float]) -> Images:
     return np.asarray(ndimage.gaussian_filter(channels, (0, *sigma, 0)), dtype=np.float32)
 
 
-def _lookup(channels: Images, index: Floats, order: tuple[int, int] = (1, 1)) -> Images:
-    """Values at places; in the plane by splines of the first order, along the limb always linearly."""
-    if order[0] > 1:
-        return _spline_lookup(channels, index, order[0])
+def _lookup(channels: Images, index: Floats, fine: bool = False) -> Images:
+    """Values at places; linearly along the limb, in the plane linearly or finely by cubic splines."""
+    if fine:
+        return _spline_lookup(channels, index)
     return np.stack(
         [ndimage.map_coordinates(channel, index, order=1, mode="nearest") for channel in channels]
     ).astype(np.float32)
 
 
-def _spline_lookup(channels: Images, index: Floats, order: int) -> Images:
+def _spline_lookup(channels: Images, index: Floats) -> Images:
     low = np.clip(np.floor(index[2]), 0, channels.shape[3] - 1).astype(np.intp)
     share = np.clip(index[2] - low, 0.0, 1.0)
     out = np.zeros((len(channels), index.shape[1]), dtype=np.float32)
@@ -259,7 +262,7 @@ def _spline_lookup(channels: Images, index: Floats, order: int) -> Images:
                 places = index[:2, chosen]
                 for channel in range(len(channels)):
                     image = channels[channel, :, :, level]
-                    found = ndimage.map_coordinates(image, places, order=order, mode="nearest")
+                    found = ndimage.map_coordinates(image, places, order=3, mode="nearest")
                     out[channel, chosen] += weight[chosen] * found
     last = low == channels.shape[3] - 1
     out[:, last] /= np.maximum(1 - share[last], 1e-6)

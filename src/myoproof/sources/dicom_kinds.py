@@ -143,8 +143,8 @@ def _echoes(layers: Layers, where: str) -> Kind:
     name, doubt = _sequence(whole, used, where)
     if name == "multi_echo_spin_echo" and parts == ("magnitude", "phase"):
         parts = ("magnitude",)
-    keys = tuple(("", part, time) for time in used for part in parts)
-    return Kind(name, parts, keys, tuple(used), (*findings, *doubt))
+    every = tuple(("", part, time) for time in used for part in parts)
+    return Kind(name, parts, every, tuple(used), (*findings, *doubt))
 
 
 def _whole_echoes(layers: Layers, where: str) -> tuple[Layers, list[Finding]]:

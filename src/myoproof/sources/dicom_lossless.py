@@ -96,7 +96,9 @@ def _head(data: bytes) -> _Head:
         elif marker == SOS:
             if frame is None or table is None or frame[3] != 1 or body[0] != 1 or not 1 <= body[3] <= 7:
                 raise ValueError("not one grey component with its table")
-            return _Head(*frame[:3], body[3], body[5] & 15, restart, *table, end)
+            precision, rows, columns = frame[:3]
+            counts, symbols = table
+            return _Head(precision, rows, columns, body[3], body[5] & 15, restart, counts, symbols, end)
     raise ValueError("holds no scan")
 
 

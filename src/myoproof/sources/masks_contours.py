@@ -92,7 +92,7 @@ def regions(
     findings: list[Finding] = []
     names: dict[int, tuple[str, str]] = {}
     voxels: dict[int, npt.NDArray[np.int64]] = {}
-    inverse = np.linalg.inv(affine)
+    inverse = np.asarray(np.linalg.inv(affine), dtype=np.float64)
     roi = {int(item.ROINumber): item for item in dataset.get("StructureSetROISequence", [])}
     said = {int(item.ReferencedROINumber): item for item in dataset.get("RTROIObservationsSequence", [])}
     for item in dataset.get("ROIContourSequence", []):

@@ -61,7 +61,7 @@ def regions(
         names[number], faults = named([label, *texts], codes, where=f"{where}, segment {number} {label!r}")
         findings += faults
     held: dict[int, list[npt.NDArray[np.int64]]] = {number: [] for number in names}
-    inverse = np.linalg.inv(affine)
+    inverse = np.asarray(np.linalg.inv(affine), dtype=np.float64)
     for index, (frame, pixels) in enumerate(_frames(dataset, where)):
         step, fault = _step(frame, inverse, pixels.shape, shape)
         if fault:
