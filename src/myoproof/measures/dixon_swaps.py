@@ -96,9 +96,8 @@ def find_swaps(volume: Volume, regions: Regions) -> Swaps:
     Forward-backward: Rabiner, Proc IEEE 1989;77:257.
     """
     last = volume.slice_axis
-    index, tissue, leg = (
-        np.moveaxis(values, last, 2) for values in (regions.index, regions.tissue, regions.leg)
-    )
+    index = np.moveaxis(regions.index, last, 2)
+    tissue, leg = np.moveaxis(regions.tissue, last, 2), np.moveaxis(regions.leg, last, 2)
     fat, water = (np.moveaxis(volume.channels[name], last, 2) for name in ("fat", "water"))
     widths = [float(width) for axis, width in enumerate(volume.spacing_mm) if axis != last]
     first, second = (max(1, int(COARSE_MM / width)) for width in widths)
@@ -111,13 +110,13 @@ def find_swaps(volume: Volume, regions: Regions) -> Swaps:
             looks[way].append(_look(fat[place], water[place], is_muscle(index[place], regions), own, spacing))
     probability = _probability(looks)
     found = np.zeros(tissue.shape, dtype=bool)
-    for way, level in zip(*np.nonzero(np.nan_to_num(probability) >= CERTAIN), strict=True):
-        found[:, :, level] |= tissue[:, :, level] & ((leg[:, :, level] > 0) == bool(way))
+    for way, at in zip(*np.nonzero(np.nan_to_num(probability) >= CERTAIN), strict=True):
+        found[:, :, at] |= tissue[:, :, at] & ((leg[:, :, at] > 0) == bool(way))
     numbers: dict[int, set[int]] = {}
-    for level in np.flatnonzero(found.any(axis=(0, 1))):
-        for number in np.unique(index[:, :, level][found[:, :, level]]):
+    for at in np.flatnonzero(found.any(axis=(0, 1))):
+        for number in np.unique(index[:, :, at][found[:, :, at]]):
             if number:
-                numbers.setdefault(int(number), set()).add(int(level))
+                numbers.setdefault(int(number), set()).add(int(at))
     whole = np.moveaxis(found, 2, last)
     return Swaps(probability, whole, {number: frozenset(held) for number, held in numbers.items()})
 

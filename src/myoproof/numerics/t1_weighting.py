@@ -129,8 +129,8 @@ def weighted(fat_fraction: npt.ArrayLike, ratio: npt.ArrayLike) -> Floats:
     >>> float(weighted(0.5, ratio).round(3))
     0.669
     """
-    part = np.asarray(fat_fraction, dtype=np.float64)
-    return np.asarray(part * ratio / (1.0 + part * (np.asarray(ratio) - 1.0)))
+    part, times = np.asarray(fat_fraction, dtype=np.float64), np.asarray(ratio, dtype=np.float64)
+    return np.asarray(part * times / (1.0 + part * (times - 1.0)))
 
 
 def corrected(apparent: npt.ArrayLike, ratio: npt.ArrayLike) -> Floats:

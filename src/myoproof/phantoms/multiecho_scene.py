@@ -1,7 +1,7 @@
 """The scene of a multi-echo scan: thighs, their true maps, and noise-free echoes on the acquired grid."""
 
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Final, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -34,6 +34,7 @@ Floats = npt.NDArray[np.float64]
 Images = npt.NDArray[np.float32]
 Complexes = npt.NDArray[np.complex64]
 N_MUSCLES = len(anatomy_const.MUSCLES)
+SIDES: Final[tuple[Literal["left", "right"], ...]] = ("left", "right")
 LAYERS = ("water", "fat", "weighted_water", "weighted_fat", "r2star", "field")
 """Means over the fine voxels of each acquired one; the last two weighted by the signal."""
 
@@ -109,7 +110,7 @@ def make_scene(
     field_rng, *leg_rngs = rng.spawn(3)
     legs = [
         _draw_leg(replace(params, side=side), physics, rng=own)
-        for side, own in zip(("left", "right"), leg_rngs, strict=True)
+        for side, own in zip(SIDES, leg_rngs, strict=True)
         if side in sides
     ]
     whole_grid = grid_of(params)
@@ -146,7 +147,8 @@ def _draw_leg(params: ThighParams, physics: Physics, *, rng: np.random.Generator
     anatomy, grid = cropped(whole, whole_grid, window)
     outline, neighbour = outlines(anatomy, params.voxel_mm)
     drawn = draw(outline, neighbour, (grid.x_mm, grid.y_mm), params.rater, rng=rater_rng)
-    decay = np.exp(decay_rng.uniform(*np.log(physics.r2star_per_s), N_MUSCLES))
+    slowest, fastest = physics.r2star_per_s
+    decay = np.exp(decay_rng.uniform(np.log(slowest), np.log(fastest), N_MUSCLES))
     textures = texture_fields(grid, rng=fat_rng)
     return _Leg(params.side, anatomy, grid, window, pattern, textures, decay, drawn, follow(outline))
 
@@ -204,7 +206,8 @@ def _fine_tissue(fine: FineSlice, leg: _Leg, fields: Fields, k: int, physics: Ph
     texture = np.exp(np.float32(const.R2STAR_TEXTURE) * refine(leg.textures[1][:, :, k]))
     decay = _decay_table(leg.r2star_per_s)[fine.tissue]
     inside = (fine.tissue > 0) & (fine.tissue <= N_MUSCLES)
-    decay = np.where(inside, np.clip(decay * texture, *np.float32(physics.r2star_per_s)), decay)
+    slowest, fastest = physics.r2star_per_s
+    decay = np.where(inside, np.clip(decay * texture, np.float32(slowest), np.float32(fastest)), decay)
     return Tissue(
         fine.water * np.where(flows, blood, muscle),
         fine.fat * fat,
