@@ -12,7 +12,7 @@ from myoproof.errors import Finding, InvalidInput, refuse
 from myoproof.measures.dixon_corrected import swap_rows, t1_rows
 from myoproof.measures.dixon_flags import border_flags, scan_flags, swapped_slices
 from myoproof.measures.dixon_intervals import offsets_mm
-from myoproof.measures.dixon_params import Params
+from myoproof.measures.dixon_params import Params, for_rater
 from myoproof.measures.dixon_regions import Regions, find_regions
 from myoproof.measures.dixon_rows import Row, Warnings, all_rows
 from myoproof.measures.dixon_sums import AREA, MuscleSums, Scan, make_scan, muscle_sums
@@ -71,6 +71,7 @@ def measure(
     functional remaining muscle area: Klickovic U et al. Neurology 2019;93:e895.
     """
     del context
+    params = for_rater(params, segmentation.rater)
     volume = _checked(acquisition, segmentation)
     regions = find_regions(volume, segmentation)
     scan = make_scan(volume, regions)

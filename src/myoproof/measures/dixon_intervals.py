@@ -101,6 +101,14 @@ def read_out(parts: Sequence[MuscleSums], scan: Scan, params: Params) -> Reading
         ways = _evaluate(middle - part.sums.moved[N_OFFSET // 2] + part.sums.moved, layout)
         down += (centre - np.fmin.reduce([*ways, centre])) ** 2
         up += (np.fmax.reduce([*ways, centre]) - centre) ** 2
+    for part in parts if params.contents_share > 0 else ():
+        ways = [
+            value
+            + params.contents_share * (_filled(_evaluate(drawn - part.drawn + held, layout), value) - value)
+            for held in (_contents(part.drawn, part.eroded), _contents(part.drawn, part.dilated))
+        ]
+        down += (value - np.minimum.reduce([*ways, value])) ** 2
+        up += (np.maximum.reduce([*ways, value]) - value) ** 2
     for ends in zip(*(part.shifted for part in parts), strict=True):
         sides = [_filled(_evaluate(np.sum(side, axis=0), layout), value) for side in zip(*ends, strict=True)]
         down += (value - np.minimum.reduce([*sides, value])) ** 2
@@ -110,6 +118,13 @@ def read_out(parts: Sequence[MuscleSums], scan: Scan, params: Params) -> Reading
     low, high = centre - floor - np.sqrt(down + spread), centre - floor + np.sqrt(up + spread)
     without = _evaluate(drawn - np.sum([part.drawn_floor for part in parts], axis=0), layout)
     return Readings(_names(layout), value, low, high, value - _filled(without, value))
+
+
+def _contents(drawn: Floats, moved: Floats) -> Floats:
+    """The drawn sums with what a smaller or larger region holds in each voxel on average."""
+    scale = _ratio(drawn[:, VALID], moved[:, VALID])[:, None]
+    held = np.where(np.isfinite(scale), moved * np.nan_to_num(scale), drawn)
+    return np.stack([drawn[:, AREA], drawn[:, VALID], *held[:, RATIO:].T], axis=1)
 
 
 def interval(readings: Readings, place: int, value: float) -> tuple[float, float]:

@@ -1,6 +1,6 @@
 """What can be set in the Dixon measure, and the constants of its interval model with their provenance."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 BOUNDARY_SD_MM = 0.21
 """SD of a muscle's common boundary offset (proposal; see docs/measure-dixon.md for its calibration)."""
@@ -19,6 +19,16 @@ FLOOR_SHARE_SD = 0.33
 GAP_SPACING_MM = 10.0
 """Slices farther apart than this are taken to have gaps (proposal): a NIfTI header states no slice thickness,
 and contiguous muscle Dixon protocols use 10 mm or less."""
+NETWORKS = ("thigh@",)
+"""Raters that are networks of this product."""
+PREDICTED: dict[str, float] = {
+    "boundary_sd_mm": 0.8,
+    "boundary_mean_mm": -0.3,
+    "roughness_sd_mm": 1.0,
+    "rim_mm": 2.0,
+    "contents_share": 1.2,
+}
+"""Border model of their masks, from simulated development thighs (proposals; see docs/multiecho.md)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +53,10 @@ class Params:
     roughness_sd_mm, roughness_length_mm : float
         SD and integral correlation length of the local displacement along the boundary, independent from
         slice to slice.
+    contents_share : float
+        For masks that a network made, which go astray in what they hold and not only along their border: the
+        fat fraction is doubted by this times its change with the region one in-plane voxel smaller and
+        larger. 0 for drawn masks.
     gap_spacing_mm : float
         Slice spacing above which ``gap_between_slices`` is flagged.
     negative_limit : float
@@ -59,5 +73,33 @@ class Params:
     floor_share_sd: float = FLOOR_SHARE_SD
     roughness_sd_mm: float = ROUGHNESS_SD_MM
     roughness_length_mm: float = ROUGHNESS_LENGTH_MM
+    contents_share: float = 0.0
     gap_spacing_mm: float = GAP_SPACING_MM
     negative_limit: float = 0.01
+
+
+def for_rater(params: Params, rater: str) -> Params:
+    """The border model of whoever made the mask.
+
+    Parameters
+    ----------
+    params : Params
+        As asked for; a border model that was set by hand stays.
+    rater : str
+        A reader's pseudonym, or ``segmenter@version``.
+
+    Returns
+    -------
+    Params
+        With the constants PREDICTED where the mask is a network's, else as given.
+
+    Examples
+    --------
+    >>> for_rater(Params(), "reader-1") == Params()
+    True
+    >>> for_rater(Params(), "thigh@1").boundary_sd_mm > Params().boundary_sd_mm
+    True
+    """
+    plain = Params()
+    untouched = all(getattr(params, name) == getattr(plain, name) for name in PREDICTED)
+    return replace(params, **PREDICTED) if untouched and rater.startswith(NETWORKS) else params

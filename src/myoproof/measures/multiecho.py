@@ -1,6 +1,7 @@
 """Multi-echo: proton-density fat fraction, R2*, size and remaining muscle per site and side."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
@@ -12,6 +13,7 @@ from myoproof.core.table import Table, from_rows
 from myoproof.errors import Finding, InvalidInput, refuse
 from myoproof.measures.dixon_flags import border_flags, scan_flags, swapped_slices
 from myoproof.measures.dixon_intervals import offsets_mm
+from myoproof.measures.dixon_params import for_rater
 from myoproof.measures.dixon_regions import Regions, find_regions
 from myoproof.measures.dixon_rows import Row, Warnings, all_rows
 from myoproof.measures.multiecho_maps import Correction, Maps, correction_of, maps_of
@@ -71,6 +73,7 @@ def measure(
     2007;58:354 (T1 bias).
     """
     given = _context(context)
+    params = replace(params, border=for_rater(params.border, segmentation.rater))
     _refuse_foreign_grid(acquisition, segmentation)
     correction = correction_of(acquisition, params, given)
     maps = maps_of(acquisition, params, given)
