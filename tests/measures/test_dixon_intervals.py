@@ -161,3 +161,12 @@ def test_intervals_hold_the_truth_of_perturbed_phantoms() -> None:
     coverage = pd.concat(held, axis=1).mean(axis=1)
     # 110 muscles in 10 subjects: the standard error of 95 % is about 2.5 points.
     assert (coverage > 0.88).all(), coverage
+
+
+def test_a_networks_mask_is_doubted_more_than_a_readers_and_measures_the_same(discs) -> None:
+    scan, mask = discs.make()
+    one, two = (dixon.measure(scan, replace(mask, rater=rater)) for rater in ("reader", "thigh@1"))
+    np.testing.assert_array_equal(one["value"], two["value"])
+    main = (one["method"] == "dixon") & (one["at"] == "")
+    wider = (two["high"] - two["low"])[main] - (one["high"] - one["low"])[main]
+    assert (wider > 0).all()
