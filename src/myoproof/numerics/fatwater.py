@@ -71,7 +71,7 @@ def separate(
     with ThreadPoolExecutor(max_workers=max(threads, 1)) as pool:
         each = Workers(pool, max(threads, 1))
         each(lambda bounds: energies(flat, energy, bounds), flat.shape[0])
-        noise = air_noise(energy, 2 * flat.shape[1])
+        noise = air_noise(energy, flat)
         index = np.flatnonzero(foreground(energy, 2 * flat.shape[1], noise))
         task = Task(index, shape, protocol, params, noise.variance)
         if index.size == 0:

@@ -1,16 +1,12 @@
 """The choice among candidate fields: evidence of voxels, ties of neighbours, messages, confidence."""
 
+from collections.abc import Callable
+
 import numpy as np
 import numpy.typing as npt
 
 from myoproof.numerics.fatwater_curves import NEVER
-from myoproof.numerics.fatwater_messages import (
-    Lattice,
-    Ties,
-    bridge_candidates,
-    decide,
-    sweep_candidates,
-)
+from myoproof.numerics.fatwater_messages import Graph, Lattice, Ties, decide, sweep
 from myoproof.numerics.fatwater_model import MAIN_PEAK_PPM, R2STAR_SPREAD, R2STAR_TYPICAL, Protocol
 from myoproof.numerics.fatwater_types import Workers
 
@@ -22,17 +18,18 @@ MODEL_ERROR = 0.02
 """Model error below which residuals are taken as exact, share of own and of typical signal."""
 GREATEST_EVIDENCE = 20.0
 """No voxel speaks louder than this for one candidate over another, nats."""
-LEAST_TIE, GREATEST_TIE = 0.3, 30.0
+LEAST_TIE, GREATEST_TIE = 1.0, 1000.0
 """Greatest cost of an edge: the first between dark voxels, the sum between bright ones, nats."""
 DARK = 0.05
 """Noise over signal at which a voxel counts as half dark."""
 REACH = 0.35
 """Field difference at which that cost is reached, as a share of the fat-water shift."""
-ACROSS_SLICES = 0.5
-"""Ties between slices over those within."""
+ACROSS_SLICES = 0.2
+"""Ties between slices, which lie further apart, over those within."""
 CONFIDENCE_SLOPE = 0.7
 """Log odds of being right per nat of gap; 1 were nats exact and voxels independent."""
-ROUNDS = 20
+MOST_ROUNDS, LOOK, STILL = 160, 8, 1e-5
+"""Sweeps there and back, at most; every LOOK the labels are compared, and when fewer change it ends."""
 SLAB = 65536
 """Nodes that messages run through in one go; slabs run side by side, the answer is the same."""
 
@@ -76,7 +73,7 @@ def make_ties(
 ) -> Ties:
     """Ties that are strong between bright voxels and weak through dark ones, where fields may jump."""
     dark = typical_energy(energy) + channels * variance / DARK**2
-    bright = energy / (energy + np.float32(dark))
+    bright = (energy / (energy + np.float32(dark))) ** 2
     most = np.zeros(lattice.ahead.shape, np.float32)
     for axis in range(3):
         ahead = lattice.ahead[axis]
@@ -113,24 +110,25 @@ def choose(
         place = place - period * np.round(place / period)
     rows = np.arange(count)
     width = np.minimum(found[2][rows, unary.argmin(axis=1)], 0.25 * ties.reach_hz[0])
+    graph = Graph(unary, np.ascontiguousarray(place), width.astype(np.float32), lattice, ties)
     messages = np.zeros((3, *unary.shape), np.float32)
-    parts = (unary, place, width, lattice, ties, messages)
-    for sweep in range(2 * ROUNDS):
-        forward = sweep % 2 == 0
-
-        def pass_on(bounds: tuple[int, int], forward: bool = forward) -> None:
-            sweep_candidates(*parts, (bounds[0], bounds[1], forward))
-
-        def bridge(bounds: tuple[int, int], forward: bool = forward) -> None:
-            bridge_candidates(*parts, (bounds[0], bounds[1], forward))
-
-        each(pass_on, count, SLAB)
-        for first in range(0, count, SLAB):
-            bridge((first, min(first + SLAB, count)))
     choice = np.zeros(count, np.int32)
     gap = np.zeros(count, np.float32)
-    decide(*parts, (choice, gap))
+    for turn in range(MOST_ROUNDS):
+        for forward in (True, False):
+            each(_passing(graph, messages, forward), count, SLAB)
+            for first in range(0, count, SLAB):
+                sweep(graph, messages, (first, min(first + SLAB, count), count + 1, forward))
+        if turn % LOOK == LOOK - 1:
+            before = choice.copy()
+            decide(graph, messages, choice, gap)
+            if turn > LOOK and np.count_nonzero(before != choice) <= STILL * count:
+                break
     return choice, gap
+
+
+def _passing(graph: Graph, messages: Singles, forward: bool) -> Callable[[tuple[int, int]], None]:
+    return lambda bounds: sweep(graph, messages, (*bounds, bounds[1], forward))
 
 
 def confidence_of(gap: Singles, error: float) -> Singles:

@@ -228,7 +228,9 @@ def _choose(
     most = np.where(lattice.ahead >= 0, np.float32(TIE), np.float32(0))
     most[task.params.slice_axis] *= 0.5
     ties = Ties(most, np.full(3, REACH, np.float32), 0.0)
-    place = np.ascontiguousarray(np.clip(part, -0.2, 1.2) * np.float32(PLACE))
+    place = np.clip(part, -0.2, 1.2) * np.float32(PLACE)
+    place = np.hstack([place, place[:, :1]])
+    unary = np.hstack([unary, np.full((unary.shape[0], 1), 1e6, np.float32)])
     width = np.zeros_like(place)
     choice, gap = choose((place, unary, width, width), unary, lattice, ties, each)
     gap[same] = 60.0

@@ -9,7 +9,11 @@ from numba import njit
 Singles = npt.NDArray[np.float32]
 Ints = npt.NDArray[np.int32]
 
+Triple = tuple[float, float, float]
+
 FAR = np.float32(1e9)
+CANDIDATES = 3
+"""Candidates of a node; loops over them are unrolled."""
 
 
 class Lattice(NamedTuple):
@@ -46,7 +50,27 @@ class Ties(NamedTuple):
     period_hz: float
 
 
-def make_lattice(index: npt.NDArray[np.int64], shape: tuple[int, int, int]) -> Lattice:
+class Graph(NamedTuple):
+    """What messages are passed over.
+
+    Parameters
+    ----------
+    unary, place : (v, 3) float32
+        Cost (nats) and field (Hz, within half a period of 0 where there is one) of each candidate.
+    width : (v,) float32
+        SD of the field of a node, Hz.
+    lattice : Lattice
+    ties : Ties
+    """
+
+    unary: Singles
+    place: Singles
+    width: Singles
+    lattice: Lattice
+    ties: Ties
+
+
+def make_lattice(index: npt.NDArray[np.int64], shape: tuple[int, ...]) -> Lattice:
     """Neighbours of the voxels with flat indices ``index`` (increasing) in a volume of ``shape``."""
     number = np.full(int(np.prod(shape)), -1, dtype=np.int32)
     number[index] = np.arange(index.size, dtype=np.int32)
@@ -75,176 +99,132 @@ def _neighbours(
 
 
 @njit(cache=True, nogil=True, fastmath=True)
-def _gather(unary: Singles, lattice: Lattice, messages: Singles, node: int, total: Singles) -> None:
-    """Write unary cost plus all incoming messages of a node."""
-    n = unary.shape[0]
-    for i in range(n):
-        total[i] = unary[i]
+def _gather(unary: Singles, ahead: Ints, behind: Ints, messages: Singles, node: int) -> Triple:
+    """Unary cost plus all incoming messages of a node."""
+    a, b, c = unary[node, 0], unary[node, 1], unary[node, 2]
     for axis in range(3):
-        behind = lattice.behind[axis, node]
-        if behind >= 0:
-            message = messages[axis, behind]
-            for i in range(n):
-                total[i] += message[i]
-        if lattice.ahead[axis, node] >= 0:
-            message = messages[axis, node]
-            for i in range(n):
-                total[i] += message[i]
+        near = behind[axis, node]
+        if near >= 0:
+            a += messages[axis, near, 0]
+            b += messages[axis, near, 1]
+            c += messages[axis, near, 2]
+        if ahead[axis, node] >= 0:
+            a += messages[axis, node, 0]
+            b += messages[axis, node, 1]
+            c += messages[axis, node, 2]
+    return a, b, c
 
 
 @njit(cache=True, nogil=True, fastmath=True)
-def _tolls(one: Singles, other: Singles, inverse: float, most: float, period: float, out: Singles) -> None:
-    """Write the cost of candidate i of one node beside candidate j of another."""
-    inv = np.float32(inverse)
-    top = np.float32(most)
-    turn = np.float32(period)
-    for i in range(one.shape[0]):
-        for j in range(other.shape[0]):
-            gap = abs(one[i] - other[j])
-            if turn > 0:
-                gap = min(gap, abs(turn - gap))
-            gap *= inv
-            out[i, j] = top * min(np.float32(1.0), gap * gap)
+def _toll(one: float, other: float, inverse: float, most: float, period: float) -> float:
+    """Cost of two fields beside each other; a period far beyond all fields stands for none."""
+    gap = abs(one - other)
+    gap = min(gap, abs(period - gap)) * inverse
+    return most * min(np.float32(1.0), gap * gap)
 
 
 @njit(cache=True, nogil=True, fastmath=True)
-def sweep_candidates(
-    unary: Singles,
-    place: Singles,
-    width: Singles,
-    lattice: Lattice,
-    ties: Ties,
-    messages: Singles,
-    run: tuple[int, int, bool],
-) -> None:
-    """Pass messages once through nodes run[0] to run[1], forward or backward; edges that leave them rest.
+def _renewed(given: Triple, here: Triple, there: float, tie: Triple) -> float:
+    """Least cost of one candidate of the target; tie = (inverse reach, greatest cost, period)."""
+    best = given[0] + _toll(here[0], there, tie[0], tie[1], tie[2])
+    best = min(best, given[1] + _toll(here[1], there, tie[0], tie[1], tie[2]))
+    return min(best, given[2] + _toll(here[2], there, tie[0], tie[1], tie[2]))
+
+
+@njit(cache=True, nogil=True, fastmath=True)
+def sweep(graph: Graph, messages: Singles, run: tuple[int, int, int, bool]) -> None:
+    """Pass messages once through nodes run[0] to run[1], forward or backward.
 
     Parameters
     ----------
-    unary, place : (v, k) float32
-        Cost (nats) and field (Hz, within half a period of 0 where there is one) of each candidate.
-    width : (v,) float32
-        SD of the field of a node, Hz.
-    lattice : Lattice
-    ties : Ties
-    messages : (3, v, k) float32
+    graph : Graph
+    messages : (3, v, 3) float32
         Rewritten: on the edge ahead of each node.
-    run : (first, last + 1, forward)
+    run : (first, last + 1, limit, forward)
+        With limit = last + 1 edges that leave the nodes rest. With a larger one, only the edges from these
+        nodes to those from last + 1 up to the limit are renewed.
 
     References
     ----------
     Kolmogorov V. IEEE Trans Pattern Anal Mach Intell 2006;28:1568 (TRW-S).
     """
-    first, last, forward = run
-    k = unary.shape[1]
-    total = np.empty(k, np.float32)
-    fresh = np.empty(k, np.float32)
-    toll = np.empty((k, k), np.float32)
+    unary, place, width = graph.unary, graph.place, graph.width
+    ahead, behind, shares = graph.lattice.ahead, graph.lattice.behind, graph.lattice.share
+    mosts, reach = graph.ties.most, graph.ties.reach_hz
+    period = np.float32(graph.ties.period_hz if graph.ties.period_hz > 0 else FAR)
+    first, last, limit, forward = run
+    between = limit > last
     for step in range(last - first):
-        node = first + step if forward else last - 1 - step
-        _gather(unary[node], lattice, messages, node, total)
-        share = lattice.share[node]
+        here = first + step if forward else last - 1 - step
+        total = _gather(unary, ahead, behind, messages, here)
         for axis in range(3):
-            target = lattice.ahead[axis, node] if forward else lattice.behind[axis, node]
-            if target < first or target >= last:
+            other = ahead[axis, here] if forward or between else behind[axis, here]
+            if between:
+                if other < last or other >= limit:
+                    continue
+            elif other < first or other >= last:
                 continue
-            near = node if forward else target
-            edge = messages[axis, near]
-            inverse = np.float32(1.0) / (ties.reach_hz[axis] + width[node] + width[target])
-            _tolls(place[node], place[target], inverse, ties.most[axis, near], ties.period_hz, toll)
-            least = FAR
-            for j in range(k):
-                best = FAR
-                for i in range(k):
-                    best = min(best, share * total[i] - edge[i] + toll[i, j])
-                fresh[j] = best
-                least = min(least, best)
-            for j in range(k):
-                edge[j] = fresh[j] - least
+            near = here if forward or between else other
+            node, target = (here, other) if forward or not between else (other, here)
+            given = total
+            if node != here:
+                given = _gather(unary, ahead, behind, messages, node)
+            share = shares[node]
+            given = (
+                share * given[0] - messages[axis, near, 0],
+                share * given[1] - messages[axis, near, 1],
+                share * given[2] - messages[axis, near, 2],
+            )
+            tie = (
+                np.float32(1.0) / (reach[axis] + width[node] + width[target]),
+                mosts[axis, near],
+                period,
+            )
+            fields = (place[node, 0], place[node, 1], place[node, 2])
+            a = _renewed(given, fields, place[target, 0], tie)
+            b = _renewed(given, fields, place[target, 1], tie)
+            c = _renewed(given, fields, place[target, 2], tie)
+            least = min(a, min(b, c))
+            messages[axis, near, 0] = a - least
+            messages[axis, near, 1] = b - least
+            messages[axis, near, 2] = c - least
 
 
 @njit(cache=True, nogil=True)
-def bridge_candidates(
-    unary: Singles,
-    place: Singles,
-    width: Singles,
-    lattice: Lattice,
-    ties: Ties,
-    messages: Singles,
-    run: tuple[int, int, bool],
-) -> None:
-    """Renew the messages of edges that lead from nodes run[0] to run[1] into later nodes (or back)."""
-    first, last, forward = run
-    k = unary.shape[1]
-    total = np.empty(k, np.float32)
-    fresh = np.empty(k, np.float32)
-    toll = np.empty((k, k), np.float32)
-    for near in range(first, last):
-        for axis in range(3):
-            far = lattice.ahead[axis, near]
-            if far < last:
-                continue
-            node, target = (near, far) if forward else (far, near)
-            _gather(unary[node], lattice, messages, node, total)
-            edge = messages[axis, near]
-            inverse = np.float32(1.0) / (ties.reach_hz[axis] + width[node] + width[target])
-            _tolls(place[node], place[target], inverse, ties.most[axis, near], ties.period_hz, toll)
-            least = FAR
-            for j in range(k):
-                best = FAR
-                for i in range(k):
-                    best = min(best, lattice.share[node] * total[i] - edge[i] + toll[i, j])
-                fresh[j] = best
-                least = min(least, best)
-            for j in range(k):
-                edge[j] = fresh[j] - least
-
-
-@njit(cache=True, nogil=True)
-def decide(
-    unary: Singles,
-    place: Singles,
-    width: Singles,
-    lattice: Lattice,
-    ties: Ties,
-    messages: Singles,
-    out: tuple[Ints, Singles],
-) -> None:
+def decide(graph: Graph, messages: Singles, choice: Ints, gap: Singles) -> None:
     """Label nodes in raster order, each the best given those before it and the messages from ahead.
 
     Parameters
     ----------
-    unary, place, width, lattice, ties, messages
-        As in :func:`sweep_candidates`.
-    out : (v,) int32 and (v,) float32
-        Written: the candidate, and by how much the min-marginal of the best other exceeds its own, nats.
+    graph : Graph
+    messages : (3, v, 3) float32
+    choice : (v,) int32
+        Written: the candidate.
+    gap : (v,) float32
+        Written: by how much the min-marginal of the best other exceeds its own, nats.
     """
-    choice, gap = out
-    v, k = unary.shape
-    toll = np.empty((k, k), np.float32)
-    cost = np.empty(k, np.float32)
-    whole = np.empty(k, np.float32)
-    for node in range(v):
+    lattice, ties, place, unary = graph.lattice, graph.ties, graph.place, graph.unary
+    period = np.float32(ties.period_hz if ties.period_hz > 0 else FAR)
+    cost = np.empty(CANDIDATES, np.float32)
+    for node in range(unary.shape[0]):
         cost[:] = unary[node]
         for axis in range(3):
             behind = lattice.behind[axis, node]
             if behind >= 0:
-                inverse = np.float32(1.0) / (ties.reach_hz[axis] + width[node] + width[behind])
-                most = ties.most[axis, behind]
-                _tolls(place[node], place[behind], inverse, most, ties.period_hz, toll)
-                for i in range(k):
-                    cost[i] += toll[i, choice[behind]]
+                inverse = np.float32(1.0) / (ties.reach_hz[axis] + graph.width[node] + graph.width[behind])
+                most, there = ties.most[axis, behind], place[behind, choice[behind]]
+                for i in range(CANDIDATES):
+                    cost[i] += _toll(place[node, i], there, inverse, most, period)
             if lattice.ahead[axis, node] >= 0:
-                for i in range(k):
+                for i in range(CANDIDATES):
                     cost[i] += messages[axis, node, i]
         best = np.argmin(cost)
         choice[node] = best
-        _gather(unary[node], lattice, messages, node, whole)
+        whole = _gather(unary, lattice.ahead, lattice.behind, messages, node)
         other = FAR
-        for i in range(k):
+        for i in range(CANDIDATES):
             apart = abs(place[node, i] - place[node, best])
-            if ties.period_hz > 0:
-                apart = min(apart, abs(np.float32(ties.period_hz) - apart))
+            apart = min(apart, abs(period - apart))
             if i != best and apart > np.float32(0.3) * ties.reach_hz[0]:
                 other = min(other, whole[i])
         gap[node] = other - whole[best]

@@ -102,6 +102,12 @@ class Protocol:
     range_hz: float
 
     @property
+    def even_s(self) -> float:
+        """Spacing of evenly spaced echoes, s; 0 where they are not, to 1e-4 of the spacing."""
+        steps = np.diff(self.echo_times_s)
+        return float(steps.mean()) if np.ptp(steps) < 1e-4 * steps.mean() else 0.0
+
+    @property
     def circular(self) -> bool:
         """Whether the search goes round a whole period."""
         return self.period_hz > 0 and self.range_hz >= 0.5 * self.period_hz

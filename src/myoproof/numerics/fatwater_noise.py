@@ -12,8 +12,10 @@ Singles = npt.NDArray[np.float32]
 
 SAMPLE = 200_000
 """Voxels that noise is estimated from."""
-AIR_TAIL = 0.999
-"""Quantile of the energy of air within which voxels still count as air."""
+BRIGHTER = 10.0
+"""Energy of bright tissue over that of air, at least."""
+AIR_TAIL = 0.001
+"""Share of air that is brighter than what still counts as air."""
 LEAST_AIR = 0.02
 """A smaller share of air than this says nothing about noise."""
 FALSE_TISSUE = 1e-3
@@ -46,42 +48,71 @@ def energies(values: npt.NDArray[Any], out: Singles, bounds: tuple[int, int]) ->
         out[v] = total if np.isfinite(total) else np.float32(0.0)
 
 
-def air_noise(energy: Singles, channels: int) -> Noise:
+@njit(cache=True, nogil=True)
+def coherence(values: npt.NDArray[np.complex64], energy: Singles, most: float) -> float:
+    """Mean squared correlation of successive echoes, over energy squared, of voxels dimmer than `most`.
+
+    Air gives about (n - 1) / n^2 with n echoes, tissue ((n - 1) / n)^2.
+    """
+    total = 0.0
+    count = 0
+    n = values.shape[1]
+    stride = max(1, values.shape[0] // SAMPLE)
+    for v in range(0, values.shape[0], stride):
+        if energy[v] <= 0 or energy[v] > most:
+            continue
+        along = 0j
+        for e in range(n - 1):
+            along += np.conj(values[v, e]) * values[v, e + 1]
+        total += (along.real**2 + along.imag**2) / float(energy[v]) ** 2
+        count += 1
+    return total / max(count, 1)
+
+
+def air_noise(energy: Singles, values: npt.NDArray[Any]) -> Noise:
     """Noise variance of a real channel from the dimmest voxels.
 
     Parameters
     ----------
     energy : (v,) float32
-        Sum of squares over the channels of every voxel.
-    channels : int
-        Real channels per voxel: two per echo.
+        Sum of squared magnitudes over the echoes of every voxel.
+    values : (v, n) complex64 or float32
+        The echoes.
 
     Returns
     -------
     Noise
-        Energy over variance of air is chi-squared with ``channels`` degrees of freedom: the mean of the voxels
-        under its 99.9th percentile is taken until it stands. Exact zeros are masked, not air.
+        Energy over variance of air is chi-squared with two degrees of freedom an echo: the mean of the voxels
+        under its 99.9th percentile is taken until it stands. Exact zeros are masked, not air; voxels whose
+        echoes agree, or which are not far dimmer than the rest, are dark tissue, not air.
     """
+    n = values.shape[1]
+    channels = 2 * n
     sample = energy[:: max(1, energy.size // SAMPLE)]
     positive = np.sort(sample[sample > 0].astype(np.float64))
     if positive.size < 200:
         return Noise(0.0)
-    low = special.chdtri(channels, 1 - 0.05)
-    variance = float(np.quantile(positive, 0.02)) / float(low)
-    ceiling = float(special.chdtri(channels, 1 - AIR_TAIL))
-    share = 0.0
+    variance = float(np.quantile(positive, 0.02)) / float(special.chdtri(channels, 0.95))
+    ceiling = float(special.chdtri(channels, AIR_TAIL))
+    inside = positive
     for _ in range(60):
         inside = positive[: int(np.searchsorted(positive, variance * ceiling))]
         if inside.size < 50:
             return Noise(0.0)
         fresh = float(inside.mean()) / channels
-        share = inside.size / sample.size
         done = abs(fresh - variance) < 1e-4 * variance
         variance = fresh
         if done:
             break
     spread = float(inside.std()) / (variance * np.sqrt(2.0 * channels))
-    return Noise(variance if share >= LEAST_AIR and 0.6 < spread < 2.5 else 0.0)
+    dim = float(np.quantile(positive, 0.99)) > BRIGHTER * variance * channels
+    if inside.size < LEAST_AIR * sample.size or not 0.6 < spread < 2.5 or not dim:
+        return Noise(0.0)
+    if values.dtype.kind == "c" and n > 2:
+        air, tissue = (n - 1) / n**2, ((n - 1) / n) ** 2
+        if coherence(values, energy, variance * ceiling) > 0.5 * (air + tissue):
+            return Noise(0.0)
+    return Noise(variance)
 
 
 def foreground(energy: Singles, channels: int, noise: Noise) -> npt.NDArray[np.bool_]:

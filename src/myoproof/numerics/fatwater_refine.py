@@ -27,6 +27,8 @@ class Model(NamedTuple):
     ----------
     times : (n,) float64
         Echo times, s.
+    spacing_s : float
+        Between echoes where they are even; else 0.
     fat : (n,) complex128
     r2star_low, r2star_high : float
         Bounds of R2*, 1/s.
@@ -36,6 +38,7 @@ class Model(NamedTuple):
     """
 
     times: Doubles
+    spacing_s: float
     fat: npt.NDArray[np.complex128]
     r2star_low: float
     r2star_high: float
@@ -58,8 +61,12 @@ def _project(
     wf = 0j
     ss = vv = 0.0
     n = signal.shape[0]
+    even = model.spacing_s > 0
+    turn = np.exp(p * model.times[0])
+    ratio = np.exp(p * model.spacing_s)
     for e in range(n):
-        turn = np.exp(p * model.times[e])
+        if e > 0:
+            turn = turn * ratio if even else np.exp(p * model.times[e])
         d2 = turn.real * turn.real + turn.imag * turn.imag
         c = model.fat[e]
         u = np.conj(turn) * signal[e]
@@ -72,8 +79,10 @@ def _project(
     det = ww * ff - (wf.real * wf.real + wf.imag * wf.imag)
     water = (ff * aw - wf * af) / det
     fat = (ww * af - np.conj(wf) * aw) / det
+    turn = np.exp(p * model.times[0])
     for e in range(n):
-        turn = np.exp(p * model.times[e])
+        if e > 0:
+            turn = turn * ratio if even else np.exp(p * model.times[e])
         c = model.fat[e]
         m = (water + fat * c) * turn
         v = model.times[e] * m
@@ -177,12 +186,12 @@ def polish(
     variance: Singles,
     hold: tuple[float, float],
     found: tuple[Singles, Singles, Singles, Singles],
-    reach_hz: float,
+    limits: tuple[float, float],
     bounds: tuple[int, int],
 ) -> None:
     """Move the candidates of voxels bounds[0] to bounds[1] into their minima and cost them exactly.
 
-    A candidate that would move by more than ``reach_hz`` was no minimum: its field stays.
+    A candidate that would move too far was no minimum: its field stays.
 
     Parameters
     ----------
@@ -194,15 +203,17 @@ def polish(
         Prior of R2*.
     found : four (v, k) float32
         Field (Hz), cost (nats), SD of the field (Hz), R2* (1/s); rewritten.
-    reach_hz : float
+    limits : (reach_hz, hopeless)
+        Longest way to a minimum; what candidates may cost (nats) beyond the first and still be moved.
     bounds : (first, last + 1)
     """
+    reach_hz, hopeless = limits
     parts = np.empty(4, np.complex128)
     terms = np.empty(6)
     for v in range(bounds[0], bounds[1]):
         noise = variance[v]
         for k in range(found[0].shape[1]):
-            if found[1][v, k] > 1e5:
+            if found[1][v, k] > hopeless + found[1][v, 0]:
                 continue
             field, rate = _fit(signals[v], model, (found[0][v, k], found[3][v, k]), noise, hold, parts, terms)
             if abs(field - found[0][v, k]) > reach_hz:

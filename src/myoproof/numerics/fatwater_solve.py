@@ -9,7 +9,7 @@ import numpy.typing as npt
 from myoproof.numerics.fatwater_bipolar import alternation, smooth_factor
 from myoproof.numerics.fatwater_choice import choose, confidence_of, evidence, make_ties
 from myoproof.numerics.fatwater_curves import empty_candidates, scan
-from myoproof.numerics.fatwater_messages import Lattice, make_lattice
+from myoproof.numerics.fatwater_messages import CANDIDATES, make_lattice
 from myoproof.numerics.fatwater_model import (
     MAIN_PEAK_PPM,
     R2STAR_SPREAD,
@@ -27,10 +27,10 @@ Singles = npt.NDArray[np.float32]
 Doubles = npt.NDArray[np.float64]
 Complexes = npt.NDArray[np.complex64]
 
-CANDIDATES = 3
-"""Fields kept per voxel."""
 TOLERANCE = 0.03
 """Model error that the search for candidates allows for, share of the signal."""
+HOPELESS = 2000.0
+"""Candidates that cost so much more (nats) than the best on the grid are not moved."""
 FEW_ECHOES_R2STAR = (40.0, 60.0)
 """Mean and SD of the prior of R2* (1/s) where three echoes or fewer leave it nearly free."""
 COMMON_PHASE = 0.2
@@ -170,13 +170,15 @@ def _candidates(
     found = empty_candidates(signals.shape[0], CANDIDATES)
     times = task.protocol.echo_times_s
     high = task.params.r2star_bounds[1]
-    near = Model(times, task.protocol.fat, 0.0, high, 0.2 / float(times[-1] - times[0]), 5)
+    near = Model(
+        times, task.protocol.even_s, task.protocol.fat, 0.0, high, 0.2 / float(times[-1] - times[0]), 5
+    )
     prior = (R2STAR_TYPICAL, R2STAR_SPREAD**-2)
     reach = 0.25 * MAIN_PEAK_PPM * task.protocol.larmor_hz_per_ppm
 
     def search(bounds: tuple[int, int]) -> None:
         scan(grid, signals, spread, found, bounds)
-        polish(signals, near, spread, prior, found, reach, bounds)
+        polish(signals, near, spread, prior, found, (reach, HOPELESS), bounds)
 
     each(search, signals.shape[0])
     return found
@@ -185,7 +187,9 @@ def _candidates(
 def _model(task: Task, count: int) -> tuple[Model, Singles]:
     times = task.protocol.echo_times_s
     low, high = task.params.r2star_bounds
-    model = Model(times, task.protocol.fat, low, high, 0.2 / float(times[-1] - times[0]), 12)
+    model = Model(
+        times, task.protocol.even_s, task.protocol.fat, low, high, 0.2 / float(times[-1] - times[0]), 12
+    )
     hold = np.zeros((count, 2), np.float32)
     if times.size <= 3:
         hold[:] = FEW_ECHOES_R2STAR[0], FEW_ECHOES_R2STAR[1] ** -2
@@ -269,6 +273,3 @@ def _phase_excess(water: Complexes, fat: Complexes, shares: Singles) -> float:
     angle = np.angle(turn * np.conj(turn.mean()))
     found = 1.4826 * float(np.median(np.abs(angle)))
     return float(np.sqrt(max(found**2 - float(np.median(expected[mixed] ** 2)), 0.0)))
-
-
-__all__ = ["Lattice", "Solved", "Task", "solve"]

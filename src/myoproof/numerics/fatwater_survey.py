@@ -82,9 +82,9 @@ def least_cost(signals: Complexes, protocol: Protocol, grid: Grid, variance: flo
     found = empty_candidates(count, 2)
     scan(grid, signals, floor, found, (0, count))
     times = protocol.echo_times_s
-    model = Model(times, protocol.fat, 0.0, 1500.0, 0.2 / float(times[-1] - times[0]), 6)
+    model = Model(times, protocol.even_s, protocol.fat, 0.0, 1500.0, 0.2 / float(times[-1] - times[0]), 6)
     reach = 0.25 * MAIN_PEAK_PPM * protocol.larmor_hz_per_ppm
-    polish(signals, model, floor, (R2STAR_TYPICAL, R2STAR_SPREAD**-2), found, reach, (0, count))
+    polish(signals, model, floor, (R2STAR_TYPICAL, R2STAR_SPREAD**-2), found, (reach, 1e5), (0, count))
     cost = found[1].min(axis=1)
     return np.asarray(0.5 * channels * np.log1p(2 * cost / channels), dtype=np.float64)
 

@@ -15,6 +15,7 @@ Doubles = npt.NDArray[np.float64]
 Complexes = npt.NDArray[np.complex64]
 
 NEVER = 1e6
+"""Cost of a fat fraction that does not exist."""
 TRUST = 0.95
 """Two echoes hold nothing that tells a whole exchanged piece: no voxel is surer than this."""
 
@@ -50,12 +51,14 @@ def solve_two(signals: Complexes, energy: Singles, task: Task, each: Workers, pr
     gap_s = float(times[1] - times[0])
     field = (np.angle(np.exp(1j * turn)) / (2 * np.pi * gap_s)).astype(np.float32)
     unary = np.where(valid, 0, NEVER).astype(np.float32)
-    width = np.full_like(field, 3.0)
     progress("choice", 0.4)
     lattice = make_lattice(task.index, task.shape)
     ties = make_ties(lattice, energy, task.variance, 4, task.protocol, task.params.slice_axis)
     ties = ties._replace(period_hz=1.0 / gap_s)
-    choice, gap = choose((field, unary, width, width), unary, lattice, ties, each)
+    none = np.full((field.shape[0], 1), NEVER, np.float32)
+    third = (np.hstack([field, field[:, :1]]), np.hstack([unary, none]))
+    width = np.full_like(third[0], 3.0)
+    choice, gap = choose((*third, width, width), third[1], lattice, ties, each)
     rows = np.arange(choice.size)
     share = part[rows, choice]
     chosen = field[rows, choice]
@@ -83,7 +86,7 @@ def solve_two(signals: Complexes, energy: Singles, task: Task, each: Workers, pr
 
 
 def _fractions(signals: Complexes, task: Task) -> tuple[Doubles, npt.NDArray[np.bool_], Doubles]:
-    """Fat fractions (v, 2) that give the ratio of magnitudes, which of them exist, and d fraction / d log ratio.
+    """Fat fractions (v, 2) that give the ratio of magnitudes, which exist, and d fraction / d log ratio.
 
     |1 - p + p c|^2 = 1 + a p + b p^2 makes the ratio of the two echoes a quadratic equation in p.
     """
