@@ -14,15 +14,14 @@ mpl.use("Agg")
 PICTURE = Path(__file__).resolve().parents[1] / "docs" / "img" / "thigh.png"
 SEEDS = (7101, 7105)
 LEVELS = (1, 3, 5)
-SIZE = {"voxel_mm": 1.0, "matrix": (200, 184), "n_slices": 7, "gap_mm": 20.0}
+PARAMS = dixon.ThighParams(pattern="dystrophy", matrix=(200, 184), n_slices=7, gap_mm=20.0)
 
 
 def main() -> None:
     """One row a subject: fat above, water below; true outlines white, found ones red."""
     figure, axes = plt.subplots(4, len(LEVELS), figsize=(9.6, 6.4), dpi=80)
     for number, seed in enumerate(SEEDS):
-        params = dixon.ThighParams(pattern="dystrophy", **SIZE)
-        scan = dixon.bilateral(rng=np.random.default_rng(seed), params=params)
+        scan = dixon.bilateral(rng=np.random.default_rng(seed), params=PARAMS)
         found = thigh.segment(scan.acquisition, params=thigh.Params(refuse=False)).labels
         volume = scan.acquisition.payload
         assert isinstance(volume, Volume)
