@@ -32,7 +32,7 @@ def main() -> None:
                 panel.imshow(image, origin="lower", cmap="gray", vmin=0, vmax=np.percentile(image, 99.5))
                 for labels, colour in ((scan.exact.labels, "white"), (found, "red")):
                     for label in range(1, 12):
-                        mask = label == labels[:, :, level].T
+                        mask = np.equal(labels[:, :, level].T, label)
                         if mask.any():
                             panel.contour(mask, [0.5], colors=colour, linewidths=0.6)
                 panel.set_axis_off()
