@@ -74,7 +74,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         third = max(1, options.development // 3)
         run = Run(DEVELOPMENT_SEED, {"dystrophy": options.development - third, "als": third})
     start = time.perf_counter()
-    voxels = voxel_grid(run.seed)
+    voxels = kept_grid(run.seed, options.folder)
     print(voxels.round(3).to_string(), f"\n{time.perf_counter() - start:.0f} s", flush=True)
     rows = compared(run, options.folder)
     print(f"{len(rows)} rows, {time.perf_counter() - start:.0f} s")
@@ -85,6 +85,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
         print(evidence[["population", "metric", "value", "low", "high", "verdict"]].to_string(index=False))
     if not options.development:
         write_table(evidence, TABLE)
+
+
+def kept_grid(seed: int, folder: Path) -> pd.DataFrame:
+    """The grid of voxels, kept once it is computed."""
+    path = folder / f"voxels-{METHOD_VERSION}-{seed}.csv"
+    if not path.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        voxel_grid(seed).to_csv(path, index=False)
+    return pd.read_csv(path)
 
 
 def voxel_grid(seed: int) -> pd.DataFrame:

@@ -10,6 +10,7 @@ CALIBRATIONS = (
     "calibrate_followup",
     "calibrate_multiecho",
     "calibrate_phenotypes",
+    "calibrate_relaxation",
 )
 
 

@@ -40,7 +40,14 @@ EXCLUDED = 0.1
 LEAST_SPREAD_MS = 1.0
 """Voxels that were left out may differ from the others by this at least (proposal)."""
 WARNING = frozenset(
-    {"low_snr", "few_echoes", "fat_dominated", "transmit_field_unusual", "field_of_view_truncated"}
+    {
+        "low_snr",
+        "few_echoes",
+        "fat_dominated",
+        "fat_fraction_unknown",
+        "transmit_field_unusual",
+        "field_of_view_truncated",
+    }
 )
 """Flags that make a row's quality ``warn``. A mean over the slices that were scanned is what T2 stacks are
 for: ``muscle_cut_by_stack_end`` is told, and warns of nothing."""
