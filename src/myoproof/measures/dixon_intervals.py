@@ -102,13 +102,13 @@ def read_out(parts: Sequence[MuscleSums], scan: Scan, params: Params) -> Reading
         down += (centre - np.fmin.reduce([*ways, centre])) ** 2
         up += (np.fmax.reduce([*ways, centre]) - centre) ** 2
     for part in parts if params.contents_share > 0 else ():
-        ways = [
+        turned = [
             value
             + params.contents_share * (_filled(_evaluate(drawn - part.drawn + held, layout), value) - value)
             for held in (_contents(part.drawn, part.eroded), _contents(part.drawn, part.dilated))
         ]
-        down += (value - np.minimum.reduce([*ways, value])) ** 2
-        up += (np.maximum.reduce([*ways, value]) - value) ** 2
+        down += (value - np.minimum.reduce([*turned, value])) ** 2
+        up += (np.maximum.reduce([*turned, value]) - value) ** 2
     for ends in zip(*(part.shifted for part in parts), strict=True):
         sides = [_filled(_evaluate(np.sum(side, axis=0), layout), value) for side in zip(*ends, strict=True)]
         down += (value - np.minimum.reduce([*sides, value])) ** 2

@@ -39,7 +39,7 @@ def unwrap(field: Singles, energy: Singles, lattice: Lattice, period: float) -> 
         np.flatnonzero((ahead >= 0) & (np.abs(base - base[ahead]) > 0.5 * period)) for ahead in lattice.ahead
     ]
     if sum(jump.size for jump in jumps) == 0:
-        return base
+        return np.asarray(base, dtype=np.float32)
     near = np.concatenate([np.flatnonzero(ahead >= 0) for ahead in lattice.ahead])
     far = np.concatenate([ahead[ahead >= 0] for ahead in lattice.ahead]).astype(np.int64)
     order = np.argsort(-np.minimum(energy[near], energy[far]), kind="stable")
@@ -48,7 +48,7 @@ def unwrap(field: Singles, energy: Singles, lattice: Lattice, period: float) -> 
     pieces = np.argsort(root, kind="stable")
     for piece in np.split(pieces, np.flatnonzero(np.diff(root[pieces])) + 1):
         whole[piece] -= np.float32(period) * np.round(np.median(whole[piece]) / np.float32(period))
-    return whole
+    return np.asarray(whole, dtype=np.float32)
 
 
 @njit(cache=True, nogil=True)
