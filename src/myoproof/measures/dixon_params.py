@@ -1,6 +1,7 @@
 """What can be set in the Dixon measure, and the constants of its interval model with their provenance."""
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 BOUNDARY_SD_MM = 0.21
 """SD of a muscle's common boundary offset (proposal; see docs/measure-dixon.md for its calibration)."""
@@ -21,7 +22,7 @@ GAP_SPACING_MM = 10.0
 and contiguous muscle Dixon protocols use 10 mm or less."""
 NETWORKS = ("thigh@",)
 """Raters that are networks of this product."""
-PREDICTED: dict[str, float] = {
+PREDICTED: dict[str, Any] = {
     "boundary_sd_mm": 0.8,
     "boundary_mean_mm": -0.3,
     "roughness_sd_mm": 1.0,
