@@ -23,7 +23,7 @@ PEER_SLICES = 2
 def thighs(
     shape: tuple[int, int, int], rng: np.random.Generator
 ) -> tuple[npt.NDArray[np.complex64], npt.NDArray[np.float32]]:
-    """Simulated echoes of two thighs at SNR 50, field within 300 Hz, R2* 20-200 1/s; and true fat fractions."""
+    """Simulated echoes of two thighs at SNR 50, field within 300 Hz, R2* 20-200 1/s; true fractions."""
     fat = np.exp(2j * np.pi * np.outer(TIMES, PEAKS_PPM * 42.577478518 * TESLA)) @ (SHARES / SHARES.sum())
     x, y = np.meshgrid(*(np.linspace(-1, 1, n) for n in shape[:2]), indexing="ij")
     values = np.empty((*shape, TIMES.size), np.complex64)

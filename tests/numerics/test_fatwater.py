@@ -44,6 +44,21 @@ def test_disconnected_legs_in_a_steep_field_are_not_exchanged(scene, found) -> N
     assert found.precession_sign == 1
 
 
+def test_correct_voxels_are_hardly_flagged(scene, found) -> None:
+    assert found.swap_risk[scene.tissue].mean() < 0.01
+    assert (found.confidence[scene.tissue] > 0.95).mean() > 0.99
+
+
+def test_a_wrong_sign_of_precession_shows_in_the_model_error() -> None:
+    scene = scenes.legs(rng=np.random.default_rng(12), n=64, slices=1, field=60.0)
+    right = solve(scene.values, precession_sign=1)
+    wrong = solve(scene.values, precession_sign=-1)
+    off = np.abs(wrong.pdff - scene.pdff) > 0.3
+    inside = scene.tissue & off & (wrong.confidence > 0)
+    assert inside.sum() > 100
+    assert wrong.model_error > 3 * right.model_error
+
+
 def test_noise_is_found_and_air_is_empty(scene, found) -> None:
     assert found.noise_sd == pytest.approx(2.0, rel=0.05)
     air = ~scene.tissue
@@ -263,7 +278,7 @@ def agreement(pdff, mask, fat, water) -> float:
 
 
 @pytest.mark.real_data
-@pytest.mark.parametrize(("case", "echoes", "least"), [(13, 4, 0.995), (13, 3, 0.99), (12, 4, 0.98)])
+@pytest.mark.parametrize(("case", "echoes", "least"), [(13, 4, 0.995), (13, 3, 0.99), (12, 4, 0.992)])
 def test_agreement_with_the_winner_of_the_2012_challenge(
     data_folder: Path, case: int, echoes: int, least: float
 ) -> None:

@@ -16,7 +16,7 @@ from myoproof.numerics.fatwater_types import FatWaterParams, Progress, Separatio
 
 __all__ = ["FatWaterParams", "Separation", "separate"]
 
-RISK = 0.9
+RISK = 0.95
 """Voxels less sure than this are marked."""
 
 

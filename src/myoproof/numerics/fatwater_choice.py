@@ -26,8 +26,6 @@ REACH = 0.35
 """Field difference at which that cost is reached, as a share of the fat-water shift."""
 ACROSS_SLICES = 0.2
 """Ties between slices, which lie further apart, over those within."""
-CONFIDENCE_SLOPE = 0.7
-"""Log odds of being right per nat of gap; 1 were nats exact and voxels independent."""
 MOST_ROUNDS, LOOK, STILL = 160, 8, 1e-5
 """Sweeps there and back, at most; every LOOK the labels are compared, and when fewer change it ends."""
 SLAB = 65536
@@ -68,12 +66,14 @@ def evidence(found: Candidates, spread: Singles, energy: Singles, variance: floa
     return np.where(found[1] < NEVER, cost, NEVER).astype(np.float32)
 
 
-def make_ties(
-    lattice: Lattice, energy: Singles, variance: float, channels: int, protocol: Protocol, slice_axis: int
-) -> Ties:
-    """Ties that are strong between bright voxels and weak through dark ones, where fields may jump."""
+def brightness(energy: Singles, variance: float, channels: int) -> Singles:
+    """0 for dark to 1 for bright voxels: the square of energy over energy plus what is typical."""
     dark = typical_energy(energy) + channels * variance / DARK**2
-    bright = (energy / (energy + np.float32(dark))) ** 2
+    return np.asarray((energy / (energy + np.float32(dark))) ** 2, dtype=np.float32)
+
+
+def make_ties(lattice: Lattice, bright: Singles, protocol: Protocol, slice_axis: int) -> Ties:
+    """Ties that are strong between bright voxels and weak through dark ones, where fields may jump."""
     most = np.zeros(lattice.ahead.shape, np.float32)
     for axis in range(3):
         ahead = lattice.ahead[axis]
@@ -86,8 +86,8 @@ def make_ties(
 
 def choose(
     found: Candidates, unary: Singles, lattice: Lattice, ties: Ties, each: Workers
-) -> tuple[Ints, Singles]:
-    """Best candidate of every voxel and the gap to the best other one.
+) -> tuple[Ints, Graph]:
+    """Best candidate of every voxel.
 
     Parameters
     ----------
@@ -100,8 +100,8 @@ def choose(
     Returns
     -------
     choice : (v,) int32
-    gap : (v,) float32
-        Nats; large is sure.
+    graph : Graph
+        What was decided upon.
     """
     count = unary.shape[0]
     place = found[0]
@@ -113,7 +113,6 @@ def choose(
     graph = Graph(unary, np.ascontiguousarray(place), width.astype(np.float32), lattice, ties)
     messages = np.zeros((3, *unary.shape), np.float32)
     choice = np.zeros(count, np.int32)
-    gap = np.zeros(count, np.float32)
     for turn in range(MOST_ROUNDS):
         for forward in (True, False):
             each(_passing(graph, messages, forward), count, SLAB)
@@ -121,31 +120,11 @@ def choose(
                 sweep(graph, messages, (first, min(first + SLAB, count), count + 1, forward))
         if turn % LOOK == LOOK - 1:
             before = choice.copy()
-            decide(graph, messages, choice, gap)
+            decide(graph, messages, choice)
             if turn > LOOK and np.count_nonzero(before != choice) <= STILL * count:
                 break
-    return choice, gap
+    return choice, graph
 
 
 def _passing(graph: Graph, messages: Singles, forward: bool) -> Callable[[tuple[int, int]], None]:
     return lambda bounds: sweep(graph, messages, (*bounds, bounds[1], forward))
-
-
-def confidence_of(gap: Singles, error: float) -> Singles:
-    """Probability that a voxel is not exchanged, from the gap of min-marginals.
-
-    Parameters
-    ----------
-    gap : (v,) float32
-        Nats.
-    error : float
-        Model error, share of the signal.
-
-    Returns
-    -------
-    (v,) float32
-        Just above 0 to 1; calibrated on simulated scenes (``docs/fatwater.md``).
-    """
-    del error
-    slope = np.float32(CONFIDENCE_SLOPE)
-    return np.asarray(1.0 / (1.0 + np.exp(-slope * np.clip(gap, 0, 60))), dtype=np.float32)

@@ -4,7 +4,8 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
-from myoproof.numerics.fatwater_choice import choose, confidence_of
+from myoproof.numerics.fatwater_choice import choose
+from myoproof.numerics.fatwater_confidence import binding, confidence_of
 from myoproof.numerics.fatwater_messages import Ties, make_lattice
 from myoproof.numerics.fatwater_noise import residual_variance
 from myoproof.numerics.fatwater_solve import FEW_ECHOES_R2STAR, Solved, Task
@@ -232,6 +233,6 @@ def _choose(
     place = np.hstack([place, place[:, :1]])
     unary = np.hstack([unary, np.full((unary.shape[0], 1), 1e6, np.float32)])
     width = np.zeros_like(place)
-    choice, gap = choose((place, unary, width, width), unary, lattice, ties, each)
-    gap[same] = 60.0
-    return choice, confidence_of(gap, 0.0)
+    choice, graph = choose((place, unary, width, width), unary, lattice, ties, each)
+    bound = binding(energy, variance, n)
+    return choice, np.where(same, np.float32(1), confidence_of(graph, choice, bound))

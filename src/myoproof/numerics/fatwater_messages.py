@@ -184,14 +184,14 @@ def sweep(graph: Graph, messages: Singles, run: tuple[int, int, int, bool]) -> N
             a = _renewed(given, fields, place[target, 0], tie)
             b = _renewed(given, fields, place[target, 1], tie)
             c = _renewed(given, fields, place[target, 2], tie)
-            least = min(a, min(b, c))
+            least = min(a, b, c)
             messages[axis, near, 0] = a - least
             messages[axis, near, 1] = b - least
             messages[axis, near, 2] = c - least
 
 
 @njit(cache=True, nogil=True)
-def decide(graph: Graph, messages: Singles, choice: Ints, gap: Singles) -> None:
+def decide(graph: Graph, messages: Singles, choice: Ints) -> None:
     """Label nodes in raster order, each the best given those before it and the messages from ahead.
 
     Parameters
@@ -200,8 +200,6 @@ def decide(graph: Graph, messages: Singles, choice: Ints, gap: Singles) -> None:
     messages : (3, v, 3) float32
     choice : (v,) int32
         Written: the candidate.
-    gap : (v,) float32
-        Written: by how much the min-marginal of the best other exceeds its own, nats.
     """
     lattice, ties, place, unary = graph.lattice, graph.ties, graph.place, graph.unary
     period = np.float32(ties.period_hz if ties.period_hz > 0 else FAR)
@@ -218,13 +216,4 @@ def decide(graph: Graph, messages: Singles, choice: Ints, gap: Singles) -> None:
             if lattice.ahead[axis, node] >= 0:
                 for i in range(CANDIDATES):
                     cost[i] += messages[axis, node, i]
-        best = np.argmin(cost)
-        choice[node] = best
-        whole = _gather(unary, lattice.ahead, lattice.behind, messages, node)
-        other = FAR
-        for i in range(CANDIDATES):
-            apart = abs(place[node, i] - place[node, best])
-            apart = min(apart, abs(period - apart))
-            if i != best and apart > np.float32(0.3) * ties.reach_hz[0]:
-                other = min(other, whole[i])
-        gap[node] = other - whole[best]
+        choice[node] = np.argmin(cost)

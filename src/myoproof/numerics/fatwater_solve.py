@@ -7,7 +7,8 @@ import numpy as np
 import numpy.typing as npt
 
 from myoproof.numerics.fatwater_bipolar import alternation, smooth_factor
-from myoproof.numerics.fatwater_choice import choose, confidence_of, evidence, make_ties
+from myoproof.numerics.fatwater_choice import brightness, choose, evidence, make_ties
+from myoproof.numerics.fatwater_confidence import binding, confidence_of
 from myoproof.numerics.fatwater_curves import empty_candidates, scan
 from myoproof.numerics.fatwater_messages import CANDIDATES, make_lattice
 from myoproof.numerics.fatwater_model import (
@@ -111,13 +112,15 @@ def solve(signals: Complexes, energy: Singles, task: Task, each: Workers, progre
     found = _candidates(signals, spread, task, each)
     progress("choice", 0.4)
     lattice = make_lattice(task.index, task.shape)
-    ties = make_ties(lattice, energy, variance, channels, task.protocol, task.params.slice_axis)
+    bright = brightness(energy, variance, channels)
+    ties = make_ties(lattice, bright, task.protocol, task.params.slice_axis)
     unary = evidence(found, spread, energy, variance, channels)
-    choice, gap = choose(found, unary, lattice, ties, each)
+    choice, graph = choose(found, unary, lattice, ties, each)
+    trust = confidence_of(graph, choice, binding(energy, variance, channels))
     progress("fit", 0.7)
     rows = np.arange(choice.size)
     start = (found[0][rows, choice], found[3][rows, choice])
-    del found, unary
+    del found, unary, graph
     model, hold = _model(task, choice.size)
     fitted = np.zeros((choice.size, 7), np.float32)
     each(lambda bounds: refine(signals, model, start, spread, hold, fitted, bounds), choice.size)
@@ -127,7 +130,6 @@ def solve(signals: Complexes, energy: Singles, task: Task, each: Workers, progre
         turned = float(np.sqrt(np.mean((evaluate(plane, task.place.astype(np.float64)) + left.imag) ** 2)))
     done = _finish(signals, energy, fitted, (model, hold), task, each)
     field = unwrap(fitted[:, 4], energy, lattice, task.protocol.period_hz)
-    trust = confidence_of(gap, done.error)
     return replace(done, field=field, confidence=trust, signs=signs, bipolar_rad=turned)
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 import numpy.typing as npt
 
-from myoproof.numerics.fatwater_choice import choose, confidence_of, make_ties
+from myoproof.numerics.fatwater_choice import brightness, choose, make_ties
 from myoproof.numerics.fatwater_messages import make_lattice
 from myoproof.numerics.fatwater_model import R2STAR_TYPICAL
 from myoproof.numerics.fatwater_solve import Solved, Task
@@ -16,8 +16,8 @@ Complexes = npt.NDArray[np.complex64]
 
 NEVER = 1e6
 """Cost of a fat fraction that does not exist."""
-TRUST = 0.95
-"""Two echoes hold nothing that tells a whole exchanged piece: no voxel is surer than this."""
+TRUST = 0.5
+"""Two echoes hold nothing that tells an exchanged piece: no voxel is sure."""
 
 
 def solve_two(signals: Complexes, energy: Singles, task: Task, each: Workers, progress: Progress) -> Solved:
@@ -53,12 +53,13 @@ def solve_two(signals: Complexes, energy: Singles, task: Task, each: Workers, pr
     unary = np.where(valid, 0, NEVER).astype(np.float32)
     progress("choice", 0.4)
     lattice = make_lattice(task.index, task.shape)
-    ties = make_ties(lattice, energy, task.variance, 4, task.protocol, task.params.slice_axis)
+    bright = brightness(energy, task.variance, 4)
+    ties = make_ties(lattice, bright, task.protocol, task.params.slice_axis)
     ties = ties._replace(period_hz=1.0 / gap_s)
     none = np.full((field.shape[0], 1), NEVER, np.float32)
     third = (np.hstack([field, field[:, :1]]), np.hstack([unary, none]))
     width = np.full_like(third[0], 3.0)
-    choice, gap = choose((*third, width, width), third[1], lattice, ties, each)
+    choice, _ = choose((*third, width, width), third[1], lattice, ties, each)
     rows = np.arange(choice.size)
     share = part[rows, choice]
     chosen = field[rows, choice]
@@ -75,7 +76,7 @@ def solve_two(signals: Complexes, energy: Singles, task: Task, each: Workers, pr
         shares,
         unwrap(chosen, energy, lattice, 1.0 / gap_s),
         np.full(share.shape, R2STAR_TYPICAL, np.float32),
-        np.minimum(confidence_of(gap, 0.0), np.float32(TRUST)),
+        np.full(share.shape, TRUST, np.float32),
         np.full(task.shape[task.params.slice_axis], sign, np.float32),
         noise,
         0.0,
