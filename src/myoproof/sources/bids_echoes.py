@@ -74,7 +74,9 @@ def read_plain(
     sidecars = {image: _sidecar(image, shared) for image in images}
     for finding in sorted({one for sidecar in sidecars.values() for one in sidecar.findings}, key=str):
         tell(finding)
-    roles = _roles(images, sidecars, () if echo_times_s is None else tuple(float(time) for time in echo_times_s))
+    roles = _roles(
+        images, sidecars, () if echo_times_s is None else tuple(float(time) for time in echo_times_s)
+    )
     refuse(bids_images.faults(roles))
     first = sidecars[images[0]]
     values, times = bids_images.echoes(roles, tell=tell)
