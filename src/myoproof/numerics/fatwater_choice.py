@@ -26,7 +26,7 @@ REACH = 0.35
 """Field difference at which that cost is reached, as a share of the fat-water shift."""
 ACROSS_SLICES = 0.2
 """Ties between slices, which lie further apart, over those within."""
-MOST_ROUNDS, LOOK, STILL = 160, 8, 1e-5
+MOST_ROUNDS, LOOK, STILL = 160, 6, 1e-5
 """Sweeps there and back, at most; every LOOK the labels are compared, and when fewer change it ends."""
 SLAB = 65536
 """Nodes that messages run through in one go; slabs run side by side, the answer is the same."""
@@ -107,7 +107,7 @@ def choose(
     place = found[0]
     if ties.period_hz > 0:
         period = np.float32(ties.period_hz)
-        place = place - period * np.round(place / period)
+        place = np.asarray(place - period * np.round(place / period), dtype=np.float32)
     rows = np.arange(count)
     width = np.minimum(found[2][rows, unary.argmin(axis=1)], 0.25 * ties.reach_hz[0])
     graph = Graph(unary, np.ascontiguousarray(place), width.astype(np.float32), lattice, ties)

@@ -1,7 +1,5 @@
 """Residual of the fat-water model over the field, per voxel, and its local minima: the candidates."""
 
-from typing import Any
-
 import numpy as np
 import numpy.typing as npt
 from numba import njit
@@ -51,7 +49,9 @@ def _explained(grid: Grid, r: int, signal: Signals, work: Singles, out: Singles)
 
 
 @njit(cache=True, nogil=True, fastmath=True)
-def _curve(grid: Grid, signal: Signals, scale: float, work: Singles, curve: Singles, rates: Singles) -> float:
+def _curve(
+    grid: Grid, signal: Signals, scale: float, work: Singles, curve: Singles, rates: Singles
+) -> np.float32:
     """Write to `curve` half the residual over variance plus prior, best over R2*; give the energy."""
     energy = np.float32(0.0)
     for e in range(signal.shape[0]):
@@ -211,5 +211,5 @@ def least_residual(grid: Grid, signals: Signals, out: Singles) -> None:
 
 def empty_candidates(count: int, k: int) -> tuple[Singles, Singles, Singles, Singles]:
     """Room for the candidates of ``count`` voxels."""
-    parts: Any = tuple(np.empty((count, k), np.float32) for _ in range(4))
-    return parts
+    value, place, width, rate = (np.empty((count, k), np.float32) for _ in range(4))
+    return value, place, width, rate

@@ -111,7 +111,7 @@ def _descend(
             _equations(signal, times, fat, noise, x, normal)
             if damping > 1e8:
                 break
-    return cost
+    return float(cost)
 
 
 @njit(cache=True, nogil=True, fastmath=True)

@@ -120,15 +120,17 @@ def _toll(one: float, other: float, inverse: float, most: float, period: float) 
     """Cost of two fields beside each other; a period far beyond all fields stands for none."""
     gap = abs(one - other)
     gap = min(gap, abs(period - gap)) * inverse
-    return most * min(np.float32(1.0), gap * gap)
+    share: float = np.float32(1.0)  # type: ignore[assignment]  # single precision in the kernel
+    return most * min(share, gap * gap)
 
 
 @njit(cache=True, nogil=True, fastmath=True)
 def _renewed(given: Triple, here: Triple, there: float, tie: Triple) -> float:
     """Least cost of one candidate of the target; tie = (inverse reach, greatest cost, period)."""
-    best = given[0] + _toll(here[0], there, tie[0], tie[1], tie[2])
+    best: float = given[0] + _toll(here[0], there, tie[0], tie[1], tie[2])
     best = min(best, given[1] + _toll(here[1], there, tie[0], tie[1], tie[2]))
-    return min(best, given[2] + _toll(here[2], there, tie[0], tie[1], tie[2]))
+    best = min(best, given[2] + _toll(here[2], there, tie[0], tie[1], tie[2]))
+    return best
 
 
 @njit(cache=True, nogil=True, fastmath=True)
@@ -156,6 +158,8 @@ def sweep(graph: Graph, messages: Singles, run: tuple[int, int, int, bool]) -> N
     between = limit > last
     for step in range(last - first):
         here = first + step if forward else last - 1 - step
+        if between and max(ahead[0, here], ahead[1, here], ahead[2, here]) < last:
+            continue
         total = _gather(unary, ahead, behind, messages, here)
         for axis in range(3):
             other = ahead[axis, here] if forward or between else behind[axis, here]
