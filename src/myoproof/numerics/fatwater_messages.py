@@ -1,6 +1,6 @@
 """Sequential tree-reweighted message passing on a voxel lattice: the best candidate of every voxel."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -12,6 +12,7 @@ Ints = npt.NDArray[np.int32]
 Triple = tuple[float, float, float]
 
 FAR = np.float32(1e9)
+ONE: Any = np.float32(1.0)
 CANDIDATES = 3
 """Candidates of a node; loops over them are unrolled."""
 
@@ -127,10 +128,10 @@ def _toll(one: float, other: float, inverse: float, most: float, period: float) 
 @njit(cache=True, nogil=True, fastmath=True)
 def _renewed(given: Triple, here: Triple, there: float, tie: Triple) -> float:
     """Least cost of one candidate of the target; tie = (inverse reach, greatest cost, period)."""
-    best: float = given[0] + _toll(here[0], there, tie[0], tie[1], tie[2])
-    best = min(best, given[1] + _toll(here[1], there, tie[0], tie[1], tie[2]))
-    best = min(best, given[2] + _toll(here[2], there, tie[0], tie[1], tie[2]))
-    return best
+    first: float = given[0] + _toll(here[0], there, tie[0], tie[1], tie[2])
+    second: float = given[1] + _toll(here[1], there, tie[0], tie[1], tie[2])
+    third: float = given[2] + _toll(here[2], there, tie[0], tie[1], tie[2])
+    return min(first, second, third)
 
 
 @njit(cache=True, nogil=True, fastmath=True)
