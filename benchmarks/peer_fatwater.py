@@ -1,6 +1,6 @@
 """A peer for the fat-water bench: plain VARPRO on a grid and QPBO of two minima, elsewhere installed.
 
-Run by the interpreter that MYOPROOF_PEER_PYTHON names (with numpy and thinqpbo); the product never imports it.
+Run by the interpreter that MYOPROOF_PEER_PYTHON names (with numpy and thinqpbo), never by the product.
 Reads echoes.npy, writes fraction.npy, prints seconds.
 """
 

@@ -7,11 +7,11 @@ import nibabel as nib
 import numpy as np
 import pytest
 from scipy.io import savemat
+from tests.numerics import fatwater_scenes as scenes
 
 from myoproof.cli.app import main
 from myoproof.errors import InvalidInput, UnknownName
 from myoproof.workflow.fatwater import MAPS, FatWaterOptions, fatwater
-from tests.numerics import fatwater_scenes as scenes
 
 
 @pytest.fixture(scope="module")
@@ -41,12 +41,9 @@ def test_maps_lie_on_the_input_grid_with_their_provenance(tmp_path: Path, scene)
 
 
 def test_the_command_prints_what_it_did(tmp_path: Path, scene, capsys: pytest.CaptureFixture[str]) -> None:
-    try:
-        main(
-            ["fatwater", str(mat(tmp_path / "a.mat", scene)), "--out", str(tmp_path / "maps"), "--jobs", "1"]
-        )
-    except SystemExit as stop:
-        assert not stop.code
+    arguments = ["fatwater", str(mat(tmp_path / "a.mat", scene)), "--out", str(tmp_path / "maps"), "-j", "1"]
+    with pytest.raises(SystemExit, match="0"):
+        main(arguments)
     told = capsys.readouterr().out
     assert "6 at 1.15" in told
     assert "precession sign" in told

@@ -29,7 +29,7 @@ def fatwater(
     ] = "",
     jobs: Jobs = CORES,
 ) -> None:
-    """Separate fat and water: pdff (fraction, unclipped), r2star (1/s), field (Hz), sd and confidence as NIfTI.
+    """Separate fat and water: pdff (fraction, unclipped), r2star (1/s), field (Hz), sd, confidence as NIfTI.
 
     Example: `myoproof fatwater case.mat --out maps`
     """
