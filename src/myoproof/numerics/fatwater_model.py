@@ -144,7 +144,7 @@ def fat_signal(
     Examples
     --------
     >>> value = fat_signal(np.array([0.0, 0.00115]), field_strength_t=3.0)
-    >>> bool(abs(value[0] - 1) < 1e-12), bool(value[1].real < -0.8)
+    >>> bool(abs(value[0] - 1) < 1e-12), bool(value[1].real < -0.75)
     (True, True)
     """
     peaks = SPECTRA.get(spectrum) if isinstance(spectrum, str) else spectrum

@@ -45,6 +45,16 @@ class Scan:
 def read(path: Path, *, subject: str = "", session: str = "", run: str = "") -> Acquisition:
     """Read the echoes of a toolbox file; see :func:`read_scan`.
 
+    Parameters
+    ----------
+    path, subject, session, run
+        As of :func:`read_scan`.
+
+    Returns
+    -------
+    Acquisition
+        With an ``Echoes`` payload.
+
     Raises
     ------
     NotReadable, InvalidInput

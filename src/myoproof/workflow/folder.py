@@ -246,7 +246,8 @@ def query(folder: Path, sql: str) -> pd.DataFrame:
         except (duckdb.Error, AttributeError) as error:
             raise InvalidInput(
                 f"the query cannot be run: {error}",
-                mend="tables: subjects, acquisitions, events, covariates, measurements, measurements_all",
+                mend="tables: subjects, acquisitions, events, covariates, measurements, measurements_all; "
+                'the column "at" is written in double quotes',
             ) from error
         return answer
 
