@@ -150,6 +150,21 @@ def test_fast_decay_is_found_up_to_400() -> None:
     assert found.r2star.mean() == pytest.approx(400, rel=0.03)
 
 
+@pytest.mark.parametrize("r2star", [40.0, 200.0])
+def test_three_echoes_tell_the_decay_of_a_neighbourhood(r2star: float) -> None:
+    shape = (48, 48, 1)
+    times = np.array([3.45e-3, 4.6e-3, 5.75e-3])
+    pdff = np.full(shape, 0.2)
+    pdff[:8] = 1.0
+    clean = scenes.echoes(pdff, np.full(shape, r2star), np.zeros(shape), times=times)
+    rng = np.random.default_rng(8)
+    noise = rng.normal(size=clean.shape) + 1j * rng.normal(size=clean.shape)
+    found = solve((clean + noise / 50).astype(np.complex64), times, precession_sign=1)
+    inside = np.s_[10:-2, 2:-2]
+    assert found.r2star[inside].mean() == pytest.approx(r2star, rel=0.07)
+    assert found.pdff[inside].mean() == pytest.approx(0.2, abs=0.006)
+
+
 @pytest.mark.parametrize("told", [True, None])
 def test_bipolar_phase_is_found_and_taken_out(told) -> None:
     scene = scenes.legs(rng=np.random.default_rng(7), n=72, field=120.0)

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
+from scipy import ndimage
 
 from myoproof.numerics.fatwater_bipolar import alternation, smooth_factor
 from myoproof.numerics.fatwater_choice import brightness, choose, evidence, make_ties
@@ -33,7 +34,9 @@ TOLERANCE = 0.03
 HOPELESS = 2000.0
 """Candidates that cost so much more (nats) than the best on the grid are not moved."""
 FEW_ECHOES_R2STAR = (40.0, 60.0)
-"""Mean and SD of the prior of R2* (1/s) where three echoes or fewer leave it nearly free."""
+"""Mean and SD of the prior of R2* (1/s) where three echoes or fewer leave it nearly free; its mean moves later."""
+NEAR_VOXELS = 1.0
+"""SD, in voxels within the slice, of the neighbourhood whose R2* is that prior's mean."""
 COMMON_PHASE = 0.2
 """Greatest unexplained SD (rad) of the phase between water and fat at which the phase is kept."""
 POLISHINGS = 3
@@ -128,6 +131,10 @@ def solve(signals: Complexes, energy: Singles, task: Task, each: Workers, progre
     if plane is not None:
         left = _improve_bipolar(signals, energy, fitted, (model, hold, spread), task, each)
         turned = float(np.sqrt(np.mean((evaluate(plane, task.place.astype(np.float64)) + left.imag) ** 2)))
+    if hold.any():
+        hold = _local_decay(signals, fitted, (model, hold, spread), task, each)
+        start = (fitted[:, 4].copy(), fitted[:, 5].copy())
+        each(_fitting(signals, model, start, spread, hold, fitted), choice.size)
     done = _finish(signals, energy, fitted, (model, hold), task, each)
     field = unwrap(fitted[:, 4], energy, lattice, task.protocol.period_hz)
     return replace(done, field=field, confidence=trust, signs=signs, bipolar_rad=turned)
@@ -196,6 +203,34 @@ def _model(task: Task, count: int) -> tuple[Model, Singles]:
     if times.size <= 3:
         hold[:] = FEW_ECHOES_R2STAR[0], FEW_ECHOES_R2STAR[1] ** -2
     return model, hold
+
+
+def _local_decay(
+    signals: Complexes, fitted: Singles, parts: tuple[Model, Singles, Singles], task: Task, each: Workers
+) -> Singles:
+    """Prior of R2* of each voxel from what its neighbours' echoes say of theirs (empirical Bayes).
+
+    Three echoes tell little of the decay of one voxel, but something of that of a neighbourhood: a prior of
+    one mean for all would pull fast decay back and, with it, shift the fat fraction.
+    """
+    model, hold, spread = parts
+    shares = np.zeros((fitted.shape[0], 3), np.float32)
+    turn = np.ones(fitted.shape[0], np.complex64)
+    each(lambda bounds: fractions(signals, model, fitted, (turn, spread, hold), shares, bounds), turn.size)
+    mean, prior = hold[:, 0], hold[:, 1]
+    told = np.maximum(1 / np.maximum(shares[:, 2], 1e-3) ** 2 - prior, 0.0)
+    around = [NEAR_VOXELS] * 3
+    around[task.params.slice_axis] = 0.0
+
+    def gathered(values: Singles) -> Singles:
+        dense = np.zeros(task.shape, np.float32)
+        dense.reshape(-1)[task.index] = values
+        smooth = ndimage.gaussian_filter(dense, around, mode="constant", truncate=2.0)
+        return np.asarray(smooth.reshape(-1)[task.index] * 2 * np.pi * NEAR_VOXELS**2, np.float32)
+
+    free = fitted[:, 5] * (told + prior) - mean * prior
+    near = (gathered(free) + mean * prior) / (gathered(told) + prior)
+    return np.stack([near, prior], axis=1).astype(np.float32)
 
 
 def _improve_bipolar(
