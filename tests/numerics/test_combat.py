@@ -181,7 +181,7 @@ HOLE = np.where((NAMES == "s1")[:, None] & (np.arange(12) == 3), np.nan, VALUES)
         ("missing_covariate", broken(covariate=np.where(np.arange(15)[:, None] == 2, np.nan, COVARIATE))),
         ("confounded", broken(covariate=(NAMES == "s1").astype(float)[:, None])),
         ("feature_not_in_site", broken(values=HOLE)),
-        ("infinite", broken(values=np.where(VALUES >= VALUES.max(), np.inf, VALUES))),
+        ("infinite", broken(values=np.where(VALUES.max() <= VALUES, np.inf, VALUES))),
     ],
 )
 def test_faults_are_named_and_refused(word: str, parts: tuple[np.ndarray, np.ndarray, np.ndarray]) -> None:
