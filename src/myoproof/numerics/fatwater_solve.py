@@ -34,7 +34,7 @@ TOLERANCE = 0.03
 HOPELESS = 2000.0
 """Candidates that cost so much more (nats) than the best on the grid are not moved."""
 FEW_ECHOES_R2STAR = (40.0, 60.0)
-"""Mean and SD of the prior of R2* (1/s) where three echoes or fewer leave it nearly free; its mean moves later."""
+"""Mean and SD of the prior of R2* (1/s) of three echoes or fewer, before the mean moves."""
 NEAR_VOXELS = 1.0
 """SD, in voxels within the slice, of the neighbourhood whose R2* is that prior's mean."""
 COMMON_PHASE = 0.2
