@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from myoproof.cli.options import CORES, Fat, Jobs, Labels, Mask, Water
-from myoproof.cli.printing import print_frame, progress, workflow
+from myoproof.cli.printing import escape, out_console, print_frame, progress, workflow
 
 commands = typer.Typer(no_args_is_help=True, help="Find the regions of a scan, or check those drawn on it.")
 
@@ -71,3 +71,31 @@ def segment_tissue(
         sizes = workflow("tissue").segment(fat, water, out, progress=told)
     print_frame(sizes, title="compartments (both limbs, mL)")
     print(f"mask: {out}")
+
+
+@commands.command("external")
+def segment_external(
+    tool: Annotated[str, typer.Argument(help="`totalsegmentator` or `musclemap`, installed by you.")],
+    image: Annotated[Path, typer.Option(help="Image (NIfTI); of a Dixon scan, the water or in-phase image.")],
+    out: Annotated[Path, typer.Option(help="Mask (NIfTI); its label scheme is written beside it.")],
+    executable: Annotated[str, typer.Option(help="The tool's program, where not on the PATH.")] = "",
+    limit: Annotated[float, typer.Option(min=0.01, help="Minutes the tool may take.")] = 240.0,
+    arguments: Annotated[
+        list[str] | None, typer.Argument(help="What follows `--` is handed on to the tool.")
+    ] = None,
+) -> None:
+    """Muscles found by a tool of others, run as its own program, with our names for its labels.
+
+    Example: `myoproof segment external musclemap --image W.nii.gz --out MASK.nii.gz -- -s 50`
+    """
+    module = workflow("segment")
+    for remark in module.remarks(tool):
+        out_console.print(f"{tool}: {escape(remark)}", soft_wrap=True)
+    more = {"executable": executable, "arguments": arguments or [], "limit_s": limit * 60}
+    with progress() as told:
+        frame, findings = module.by_others(tool, image, out, progress=told, **more)
+    print_frame(frame)
+    for finding in findings:
+        out_console.print(f"{finding.level}: {escape(str(finding))}", soft_wrap=True)
+    scheme = out.name.removesuffix(".gz").removesuffix(".nii") + ".labels.csv"
+    print(f"mask: {out}; measure it with --labels {out.with_name(scheme)} --rater {tool}")

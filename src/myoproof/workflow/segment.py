@@ -1,5 +1,7 @@
 """Thigh muscles found or carried over, from files to files."""
 
+import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -7,10 +9,12 @@ import pandas as pd
 
 from myoproof.core.acquisition import Acquisition
 from myoproof.core.contracts import Progress, silent
+from myoproof.core.segmentation import Segmentation
 from myoproof.core.table import write_table
-from myoproof.errors import InvalidInput
+from myoproof.errors import Finding, InvalidInput
+from myoproof.numerics.grids import voxel_volume_mm3
 from myoproof.registry import load
-from myoproof.segmentation import drawn, propagate, thigh
+from myoproof.segmentation import drawn, external, propagate, thigh
 from myoproof.sources import nifti
 
 
@@ -140,6 +144,103 @@ def carry_over(
     load("writers", "nifti")(difference, carried.segmentation.affine, _beside(out, "fat_change.nii.gz"))
     write_table(frame, _beside(out, "change.csv"))
     return frame
+
+
+def remarks(tool: str) -> tuple[str, ...]:
+    """What the user of a segmenter of others should know: its licence, and what it sends.
+
+    Raises
+    ------
+    UnknownName
+        If there is no such tool.
+    """
+    return external.tool_named(tool).remarks
+
+
+def by_others(
+    tool: str,
+    image: Path,
+    out: Path,
+    *,
+    executable: str = "",
+    arguments: Sequence[str] = (),
+    limit_s: float = external.USUAL_LIMIT_S,
+    progress: Progress = silent,
+) -> tuple[pd.DataFrame, list[Finding]]:
+    """Let a segmenter of others find muscles; write its mask, and the label scheme in our words beside it.
+
+    Parameters
+    ----------
+    tool : str
+        ``totalsegmentator`` or ``musclemap``.
+    image : Path
+        NIfTI; the tool reads this file itself.
+    out : Path
+        The mask, ``NAME.nii.gz``; the scheme is ``NAME.labels.csv``.
+    executable, arguments, limit_s, progress
+        As :func:`myoproof.segmentation.external.run`.
+
+    Returns
+    -------
+    DataFrame
+        As :func:`write_regions`.
+    list of Finding
+        Labels that are not known.
+
+    Raises
+    ------
+    UnknownName, MissingExtra, MyoproofError
+        If the tool is not known, not there, or fails.
+    NotReadable, InvalidInput, NotWritable
+        If image or mask cannot be read, lie on different grids, or the mask cannot be written.
+    """
+    chosen = external.tool_named(tool)
+    acquisition = nifti.read_image(image)
+    with tempfile.TemporaryDirectory(prefix="myoproof-") as folder:
+        mask = external.run(
+            chosen,
+            image,
+            Path(folder),
+            executable=executable,
+            arguments=arguments,
+            limit_s=limit_s,
+            progress=progress,
+        )
+        labels, affine = nifti.read_mask(mask)
+    names, findings = external.named(labels, drawn.read_scheme(chosen.scheme))
+    segmentation = drawn.segment(acquisition, labels, affine, names, rater=chosen.name)
+    return write_regions(segmentation, out), findings
+
+
+def write_regions(segmentation: Segmentation, out: Path) -> pd.DataFrame:
+    """Write a mask, and its label scheme beside it.
+
+    Parameters
+    ----------
+    segmentation : Segmentation
+        What was found.
+    out : Path
+        The mask, ``NAME.nii.gz``; the scheme is ``NAME.labels.csv``.
+
+    Returns
+    -------
+    DataFrame
+        label, site, side, voxels, volume_ml.
+
+    Raises
+    ------
+    NotWritable
+        If a file cannot be written.
+    """
+    load("writers", "nifti")(segmentation.labels, segmentation.affine, out)
+    rows = [
+        {"label": label, "site": site, "side": side} for label, (site, side) in segmentation.names.items()
+    ]
+    scheme = pd.DataFrame(rows, columns=["label", "site", "side"])
+    write_table(scheme, _beside(out, "labels.csv"))
+    voxel_ml = voxel_volume_mm3(segmentation.affine) / 1000
+    voxels = [int((segmentation.labels == label).sum()) for label in segmentation.names]
+    return scheme.assign(voxels=voxels, volume_ml=[count * voxel_ml for count in voxels])
 
 
 def _beside(out: Path, ending: str) -> Path:
