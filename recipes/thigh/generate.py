@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import ndimage
 
+import bodies
 import render
 
 N = render.N
@@ -14,6 +15,8 @@ SA, RF, VL, VI, VM, AM, GR, BL, ST, SM, BB = range(11)
 GROUPS = ((RF, VL, VI, VM), (BL, ST, SM, BB), (AM,), (SA, GR))
 GROUP_SHIFT = (-0.2, 0.6, 0.5, -0.9)
 """Posterior muscles and adductors are replaced first, sartorius and gracilis last (proposal after LGMD)."""
+BEYOND = 0.15
+"""Share of upper slices drawn as if above the labels' end: hip, buttock, no label."""
 
 
 @dataclass(frozen=True)
@@ -28,6 +31,7 @@ class Templates:
     across: list[np.ndarray]
     scale: np.ndarray
     rows: list[np.ndarray]
+    height: np.ndarray
 
 
 def load(path: str, *, held: bool, only: tuple[str, ...] | None = None) -> Templates:
@@ -50,8 +54,9 @@ def load(path: str, *, held: bool, only: tuple[str, ...] | None = None) -> Templ
     area = (data["hull"][keep] < 0).sum(axis=(1, 2)) * render.COARSE_MM**2
     rows = [np.flatnonzero(subject == s) for s in np.unique(subject)]
     return Templates(
-        data["sdf"][keep], data["hull"][keep], data["bone"][keep], subject, along, across, np.sqrt(area), rows
-    )
+        data["sdf"][keep], data["hull"][keep], data["bone"][keep], subject, along, across,
+        np.sqrt(area), rows, data["height"][keep],
+    )  # fmt: skip
 
 
 class Bank:
@@ -88,19 +93,32 @@ class Bank:
 def fat_logits(rng: np.random.Generator) -> np.ndarray:
     """Logit of the typical fat fraction of the eleven muscles, from normal to wholly replaced."""
     kind = rng.random()
-    if kind < 0.2:
+    if kind < 0.17:
         return rng.normal(-2.8, 0.5) + rng.normal(0, 0.3, 11)
-    if kind < 0.85:
-        out = rng.normal(-0.7, 1.1) + rng.normal(0, 0.6, 11)
+    if kind < 0.55:
+        out = rng.normal(-0.6, 1.1) + rng.normal(0, 0.6, 11)
         pattern = rng.normal(0.8, 0.6)
         for group, shift in zip(GROUPS, GROUP_SHIFT, strict=True):
             out[list(group)] += pattern * shift + rng.normal(0, 0.9)
         return out
-    out = rng.normal(1.8, 0.8) + rng.normal(0, 0.7, 11)
+    if kind < 0.82:
+        return _selective(rng)
+    out = rng.normal(1.7, 0.8) + rng.normal(0, 0.7, 11)
     out[[SA, GR]] -= rng.uniform(0, 4)
     if rng.random() < 0.5:
         out[rng.integers(0, 11, 3)] -= rng.uniform(0, 4)
     return out
+
+
+def _selective(rng: np.random.Generator) -> np.ndarray:
+    """Some muscles replaced, their neighbours spared: group by group, with exceptions."""
+    replaced, spared = rng.normal(1.6, 0.7), rng.normal(-1.8, 0.8)
+    chance = np.full(11, 0.5)
+    for group, shift in zip(GROUPS, GROUP_SHIFT, strict=True):
+        chance[list(group)] = 1 / (1 + np.exp(-(2.2 * shift * rng.uniform(0, 1.5) + rng.normal(0, 2.0))))
+    chance = np.clip(chance, 0.06, 0.94)
+    sick = rng.random(11) < chance
+    return np.where(sick, replaced + rng.normal(0, 0.6, 11), spared + rng.normal(0, 0.7, 11))
 
 
 @dataclass(frozen=True)
@@ -110,23 +128,36 @@ class Given:
     template: int
     logits: np.ndarray
     scan_seed: int
+    beyond: bool = False
 
 
 def sample(rng: np.random.Generator, templates: Templates, bank: Bank, given: Given | None = None) -> tuple:
     """One patch: image (2, 112, 112) normalised, labels (112, 112), fat logits (12,)."""
     own = templates.rows[rng.integers(len(templates.rows))]
     first = given.template if given else int(rng.choice(own))
-    label, near, next_, hull, place, to_place = _anatomy(rng, templates, first)
-    if (label > 0).sum() < 1000:
+    height = float(templates.height[first])
+    beyond = given.beyond if given else bool(height > 0.75 and rng.random() < BEYOND)
+    label, owner, near, next_, hull, place = _anatomy(rng, templates, first)
+    if beyond:
+        height = 1.08 + abs(rng.normal(0, 0.2))
+        label[:], near[:], next_[:] = 0, render.FAR, render.FAR
+    elif (label > 0).sum() < 150:
         return sample(rng, templates, bank, given)
-    envelope, skin = _outline(rng, label, hull, place, first, templates, bank)
+    envelope, skin = _outline(rng, label, hull, height, bank)
     logits = given.logits if given else fat_logits(rng)
-    bone_d = _bone(rng, templates.bone[first], place, near, bank)
+    bone_d = _bone(rng, templates.bone[first], place, near, bank, beyond=beyond)
     texture = np.stack([bank.take(k, rng) for k in ("coarse", "fine", "streak", "fine")])
-    muscle, cells, p = _tissue(rng, logits, to_place)
-    fat, water = render.compose(label, near, next_, envelope, skin, bone_d, place, texture, muscle, cells, p)
+    muscle, p = _tissue(rng, logits)
+    radius = float(templates.scale[first]) / np.sqrt(np.pi) * (1.1 if beyond else 1.0)
+    if beyond or rng.random() < 0.8:
+        cells = bodies.drawn(rng, height, radius, logits, templates.bone[first])
+    else:
+        cells = bodies.scattered(rng, radius, float(logits.mean()))
+    fat, water = render.compose(
+        label, owner, near, next_, envelope, skin, bone_d, place, texture, muscle, cells, p
+    )
     out = np.where(skin < 0, label, 0)
-    image = _scan(np.random.default_rng(given.scan_seed) if given else rng, fat, water, skin, bank)
+    image = _scan(np.random.default_rng(given.scan_seed) if given else rng, fat, water, skin, bank, height)
     # rows anterior to posterior, columns lateral to medial -> medial to lateral, back to front
     truth = np.ascontiguousarray(_labels_down(out).T[::-1, ::-1])
     image = np.ascontiguousarray(image.transpose(0, 2, 1)[:, ::-1, ::-1])
@@ -153,33 +184,34 @@ def _anatomy(rng: np.random.Generator, t: Templates, first: int) -> tuple:
     aspect = np.exp(rng.normal(0, 0.08))
     turned = np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]])
     matrix = turned @ np.array([[1 / (size * aspect), shear], [0.0, aspect / size]])
-    offset = matrix @ rng.normal(0, 9, 2)
+    offset = matrix @ rng.normal(0, 6, 2)
     coarse = (rng.standard_normal((2, 7, 7)) * rng.uniform(0.5, 5.0)).astype(np.float32)
     fine = (rng.standard_normal((2, 19, 19)) * rng.uniform(0, 1.3)).astype(np.float32)
     shift = rng.uniform(-0.6, 0.8) + rng.normal(0, 0.5, 11)
     shift = shift + (rng.random(11) < 0.15) * rng.uniform(0, 3.5, 11)
-    parts = render.warp(
+    return render.warp(
         t.sdf[first], t.sdf[second], share, t.hull[first], t.hull[second], matrix, offset,
         scale_b, coarse, fine, shift.astype(np.float32),
     )  # fmt: skip
-    return *parts, matrix
 
 
-def _outline(rng, label, hull, place, first, t, bank) -> tuple:
+def _outline(rng, label, hull, height, bank) -> tuple:
     """Distance to the fascia and to the skin (mm, negative inside)."""
     envelope = hull - rng.uniform(-0.5, 4.0) + 1.2 * bank.take("coarse", rng)
-    lower = (t.sdf[first, [SM, BB]].min(axis=(1, 2)) > 0).all()
-    where = np.argwhere(label > 0)
+    if height > 0.7:
+        envelope = envelope - rng.uniform(0, 12) * min(1.0, 3 * (height - 0.7))
+    inside = hull < 0
+    where = np.argwhere(inside) if inside.any() else np.argwhere(label > 0)
     centre = where.mean(axis=0)
     reach = np.sqrt(len(where) / np.pi)
     y, x = np.indices((N, N), dtype=np.float32)
-    for _ in range(rng.poisson(1.6 if lower else 0.45)):
-        angle = rng.normal(0.35, 0.9) if lower and rng.random() < 0.7 else rng.uniform(0, 2 * np.pi)
-        far = reach * rng.uniform(0.45, 1.05)
-        radius = rng.uniform(18, 50)
+    for _ in range(rng.poisson(0.9 if height > 0.6 else 0.35)):
+        angle = rng.normal(0.6, 0.9) if height > 0.6 and rng.random() < 0.7 else rng.uniform(0, 2 * np.pi)
+        far = reach * rng.uniform(0.45, 0.95)
+        radius = rng.uniform(18, 45)
         oval = np.exp(rng.normal(0, 0.2))
         d = np.hypot(
-            (y - centre[0] - far * np.cos(angle)) * oval, (x - centre[1] + far * np.sin(angle)) / oval
+            (y - centre[0] - far * np.sin(angle)) * oval, (x - centre[1] - far * np.cos(angle)) / oval
         )
         envelope = np.minimum(envelope, d - radius)
     around = np.arctan2(y - centre[0], x - centre[1])
@@ -190,21 +222,25 @@ def _outline(rng, label, hull, place, first, t, bank) -> tuple:
     return envelope, (envelope - thick + 0.8 * bank.take("coarse", rng)).astype(np.float32)
 
 
-def _bone(rng, bone, place, near, bank) -> np.ndarray:
-    radius = float(bone[2])
+def _bone(rng, bone, place, near, bank, *, beyond: bool) -> np.ndarray:
+    radius, told = abs(float(bone[2])), float(bone[2]) > 0
     if radius <= 0:
         return np.full((N, N), render.FAR, np.float32)
     wide = radius > 15
-    r = radius * rng.uniform(0.8, 1.1) if wide or rng.random() < 0.8 else radius * rng.uniform(0.5, 1.3)
-    r = r if wide else np.clip(r, 9.0, 17.0)
+    if beyond:
+        r = rng.uniform(16.0, 27.0)
+    else:
+        r = radius * rng.uniform(0.8, 1.1) if wide or rng.random() < 0.8 else radius * rng.uniform(0.5, 1.3)
+        r = r if wide else np.clip(r, 9.0, 17.0)
     a, e = rng.uniform(0, np.pi), np.exp(rng.normal(0, 0.12))
-    dy, dx = place[0] - bone[0] - rng.normal(0, 1.0), place[1] - bone[1] - rng.normal(0, 1.0)
+    off = rng.normal(0, 1.0 if told and not beyond else 4.0, 2)
+    dy, dx = place[0] - bone[0] - off[0], place[1] - bone[1] - off[1]
     u, v = dy * np.cos(a) + dx * np.sin(a), -dy * np.sin(a) + dx * np.cos(a)
     d = np.hypot(u * e, v / e) - r + 0.8 * bank.take("coarse", rng)
     return np.maximum(d, 0.6 - near).astype(np.float32)
 
 
-def _tissue(rng, logits, to_place) -> tuple:
+def _tissue(rng, logits) -> tuple:
     muscle = np.empty((11, 6), np.float32)
     muscle[:, 0] = logits
     amount = rng.uniform(0.2, 1.4)
@@ -212,26 +248,17 @@ def _tissue(rng, logits, to_place) -> tuple:
         muscle[:, column] = amount * rng.gamma(1.5, 0.5, 11)
     muscle[:, 4] = rng.normal(0, 0.6) + rng.normal(0, 0.5, 11)
     muscle[:, 5] = np.exp(rng.normal(0, 0.08, 11) + (rng.random(11) < 0.15) * rng.normal(0, 0.25, 11))
-    k = rng.integers(6, 22)
-    cells = np.empty((k, 5), np.float32)
-    cells[:, :2] = rng.uniform(-85, 85, (k, 2))
-    cells[:, 2] = rng.random(k) < rng.choice([0.25, 0.55, 0.85])
-    cells[rng.random(k) < 0.15, 2] = 2.0
-    cells[:, 3] = logits.mean() + rng.normal(0, 1.0, k)
-    cells[:, 4] = np.exp(rng.normal(0, 0.12, k))
-    vessel = cells[:, 2] == 2.0
-    cells[vessel, 4] = rng.choice([0.1, 0.5, 1.3], vessel.sum())
     seam = rng.choice([0.0, 0.5, 1.0, 1.8], p=[0.2, 0.35, 0.3, 0.15]) * rng.uniform(0.6, 1.2)
     p = np.array(
         [
             seam, rng.random() < 0.55, rng.choice([0.0, rng.uniform(0.3, 1.0)]), rng.uniform(0.8, 2.4),
             rng.uniform(2.0, 6.5), rng.uniform(0.75, 0.97), rng.uniform(0.9, 0.98), rng.uniform(0.6, 0.96),
             np.exp(rng.normal(0.2, 0.35)), rng.uniform(0.5, 3.5), rng.uniform(0.2, 1.6), rng.random() < 0.5,
-            0.0,
+            rng.choice([0.0, 1.0], p=[0.4, 0.6]) * rng.uniform(0.2, 2.2),
         ],
         dtype=np.float32,
     )  # fmt: skip
-    return muscle, cells, p
+    return muscle, p
 
 
 def _kernel(sigma: float) -> np.ndarray:
@@ -240,11 +267,13 @@ def _kernel(sigma: float) -> np.ndarray:
     return (k / k.sum()).astype(np.float32)
 
 
-def _scan(rng, fat, water, skin, bank) -> np.ndarray:
+def _scan(rng, fat, water, skin, bank, height: float) -> np.ndarray:
     """Blur, shift, coil, leak, swap, noise, contrast."""
-    if rng.random() < 0.5:
+    if rng.random() < (0.5 if height < 0.9 else 0.9):
         column = int(np.flatnonzero((skin < 0).any(axis=0)).max()) + 1 + int(rng.integers(-2, 25))
         column = max(column, N // 2 + 30)
+        if height > 0.9:  # where the thighs meet, the cut goes through tissue
+            column = min(column, N // 2 + int(rng.integers(45, 100)))
         blank = N if rng.random() < 0.4 else column + int(rng.integers(0, 14))
         fat, water = (render.mirror_beyond(image, column, blank) for image in (fat, water))
     sigma = np.exp(rng.uniform(np.log(0.4), np.log(1.5))) * np.exp(rng.normal(0, 0.1, 2))

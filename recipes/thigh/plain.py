@@ -7,6 +7,8 @@ from scipy import ndimage
 
 N = 112
 SA, RF, VL, VI, VM, AM, GR, BL, ST, SM, BB = range(1, 12)
+HAMSTRINGS = (8, 10, 11)
+"""Without one of these a slice is an upper one, of which this generator draws only what is labelled."""
 GROUPS = {"quad": [RF, VL, VI, VM], "ham": [BL, ST, SM, BB], "add": [AM], "spared": [SA, GR]}
 YY, XX = np.indices((N, N)).astype(np.float32)
 

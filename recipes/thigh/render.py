@@ -29,9 +29,11 @@ def warp(first, second, share, hull_a, hull_b, matrix, offset, scale_b, coarse, 
 
     ``first``, ``second``: (11, 128, 128) int8 signed distances (0.25 mm) mixed with weight ``share`` of the
     second; ``coarse``, ``fine``: (2, n, n) displacements in mm; ``shift``: mm by which each muscle shrinks.
-    Returns label, nearest distance, second nearest distance, hull distance and the sampled position (mm).
+    Returns label, nearest muscle, its distance, second nearest distance, hull distance and the sampled
+    position (mm).
     """
     label = np.zeros((N, N), np.uint8)
+    owner = np.zeros((N, N), np.uint8)
     near = np.full((N, N), np.float32(FAR), np.float32)
     next_ = np.full((N, N), np.float32(FAR), np.float32)
     hull = np.empty((N, N), np.float32)
@@ -75,22 +77,24 @@ def warp(first, second, share, hull_a, hull_b, matrix, offset, scale_b, coarse, 
                 elif v < then:
                     then = v
             near[i, j], next_[i, j] = nearest, then
+            owner[i, j] = best
             if nearest < 0:
                 label[i, j] = best
-    return label, near, next_, hull, place
+    return label, owner, near, next_, hull, place
 
 
 @numba.njit(cache=True, fastmath=True)
-def compose(label, near, next_, envelope, skin, bone_d, place, texture, muscle, cells, p):
+def compose(label, owner, near, next_, envelope, skin, bone_d, place, texture, muscle, cells, p):
     """Fat and water of every fine voxel, before coil, blur and noise.
 
     ``muscle``: (11, 6) = logit, weight of coarse, fine, streak texture, rim slope, brightness; ``cells``:
-    (n, 5) = row, column (mm), kind (0 fat, 1 muscle, 2 vessel), logit, brightness; ``texture``: (4, N, N);
-    ``p``: [septum mm, septum kind, rim mm, skin mm, cortex mm, marrow ff, adipose ff, between ff, fat gain,
-    cell gap mm, cell septum mm, adipose texture, tissue floor].
+    bodies of :mod:`bodies` (a point belongs to the body whose ellipse it is deepest in); ``texture``:
+    (4, N, N); ``p``: [septum mm, septum kind, rim mm, skin mm, cortex mm, marrow ff, adipose ff, between ff,
+    fat gain, body gap mm, body septum mm, adipose texture, mm that a muscle's tissue reaches beyond its label].
     """
     fat = np.zeros((N, N), np.float32)
     water = np.zeros((N, N), np.float32)
+    void_mm = max(p[9], p[12] + 0.4)
     for i in range(N):
         for j in range(N):
             if skin[i, j] > 0:
@@ -121,28 +125,48 @@ def compose(label, near, next_, envelope, skin, bone_d, place, texture, muscle, 
                     ff, total = p[5], 0.95
             elif envelope[i, j] < 0:
                 ff, total = p[7] + 0.03 * t3, 0.95
-                if near[i, j] < p[2]:
+                if near[i, j] < p[12]:
+                    m = owner[i, j] - 1
+                    if (next_[i, j] - near[i, j]) * 0.5 > 0.6 * p[0] and near[i, j] < p[12] - 0.4 * p[0]:
+                        z = muscle[m, 0] + muscle[m, 1] * t0 + muscle[m, 2] * t1 + muscle[m, 3] * t2
+                        z += 0.5 * muscle[m, 4]
+                        ff = min(1.0 / (1.0 + np.exp(-z)), p[6])
+                        total = muscle[m, 5]
+                    elif p[1] < 1:
+                        ff, total = 0.3, 0.5
+                elif near[i, j] < p[12] + p[2]:
                     ff, total = 0.45, 0.55
                 elif envelope[i, j] > -0.9:
                     ff, total = 0.5, 0.5
-                elif near[i, j] > p[9] and bone_d[i, j] > 1.0 and envelope[i, j] < -p[9] - 0.5:
+                elif near[i, j] > void_mm and bone_d[i, j] > 1.0 and envelope[i, j] < -p[9] - 0.5:
                     y, x = place[0, i, j] + 2.0 * t0, place[1, i, j] + 2.0 * t1
-                    d1, d2, best = 1e9, 1e9, 0
+                    d1, d2, best = 1e9, 1e9, -1
                     for c in range(cells.shape[0]):
-                        d = ((y - cells[c, 0]) ** 2 + (x - cells[c, 1]) ** 2) ** 0.5
-                        if cells[c, 2] == 2.0:
-                            d = d * 3.0
+                        dy, dx = y - cells[c, 0], x - cells[c, 1]
+                        u = cells[c, 2] * dy + cells[c, 3] * dx
+                        v = cells[c, 4] * dy + cells[c, 5] * dx
+                        d = (u * u + v * v) ** 0.5
+                        if d >= 1.0 and d >= d2:
+                            continue
                         if d < d1:
                             d2, d1, best = d1, d, c
                         elif d < d2:
                             d2 = d
-                    if d2 - d1 > 2 * p[10] and cells[best, 2] > 0:
-                        if cells[best, 2] == 1.0:
-                            z = cells[best, 3] + 0.7 * t0 + 0.6 * t1 + 0.4 * t2
+                    if best >= 0 and d1 < 1.0:
+                        size = cells[best, 9]
+                        deep_mm = min(1.0 - d1, (d2 - d1) * 0.5) * size
+                        if cells[best, 6] == 3.0:
+                            ff, total = p[5], 0.95
+                            if (1.0 - d1) * size < 0.6 * p[4]:
+                                ff, total = 0.4, 0.12
+                        elif cells[best, 6] == 2.0:
+                            ff, total = 0.05, cells[best, 8]
+                        elif deep_mm > p[10]:
+                            z = cells[best, 7] + 0.7 * t0 + 0.6 * t1 + 0.5 * t2
                             ff = min(1.0 / (1.0 + np.exp(-z)), p[6])
-                            total = cells[best, 4]
-                        elif d1 < 12.0:
-                            ff, total = 0.05, cells[best, 4]
+                            total = cells[best, 8]
+                        elif p[1] < 1:
+                            ff, total = 0.35, 0.5
             else:
                 ff, total = p[6], 1.0
                 if t2 * p[11] > 1.6:

@@ -18,10 +18,16 @@ from model import UNet
 HELD_OUT = ("026", "061", "HV003", "119", "018", "045")
 """Subjects whose anatomy is kept for validation and calibration."""
 BATCH = 12
-POOL = 9000
+START = 900
+"""Samples drawn before learning begins."""
+POOL = 12000
 """Samples kept; each is seen a few times, shifted and re-weighted anew."""
+FRESH = 0.6
+"""New samples a sample learnt: generators wait beyond it, so that they do not take the learner's core."""
+SHARES = {"detailed": 10, "plain": 2}
+"""Samples of each generator in a batch of 12."""
 CLASSES = 12
-SAVE_EVERY_S = 120
+SAVE_EVERY_S = 200
 
 
 def draw(queue: mp.Queue, folder: Path, kind: str, seed: int) -> None:
@@ -32,6 +38,7 @@ def draw(queue: mp.Queue, folder: Path, kind: str, seed: int) -> None:
         bank = generate.Bank(rng)
     else:
         maps = plain.load(folder / "plain_templates.npz", HELD_OUT, held=False)
+        maps = maps[np.isin(maps, plain.HAMSTRINGS).any(axis=(1, 2))]
     while True:
         if kind == "detailed":
             drawn = [generate.sample(rng, templates, bank) for _ in range(16)]
@@ -44,43 +51,58 @@ def draw(queue: mp.Queue, folder: Path, kind: str, seed: int) -> None:
 class Pool:
     """The newest samples of all generators."""
 
-    def __init__(self, queues: list[mp.Queue]) -> None:
+    def __init__(self, queues: list[mp.Queue], shares: list[int]) -> None:
         self.queues = queues
+        self.kinds = np.repeat(np.arange(len(shares)), shares)
         self.images: list[list[np.ndarray]] = [[] for _ in queues]
         self.labels: list[list[np.ndarray]] = [[] for _ in queues]
-        self.drawn = 0
+        self.drawn = [0] * len(queues)
+        self.learnt = 0
 
-    def refill(self) -> None:
+    def refill(self, *, fill: bool = False) -> None:
         for number, queue in enumerate(self.queues):
-            try:
-                while True:
+            wanted = FRESH * self.learnt * (self.kinds == number).mean()
+            while fill or self.drawn[number] < wanted + START * (self.kinds == number).mean():
+                try:
                     images, labels = queue.get_nowait()
-                    self.images[number].extend(images)
-                    self.labels[number].extend(labels)
-                    self.drawn += len(images)
-            except Empty:
-                pass
-            limit = POOL // len(self.queues)
+                except Empty:
+                    break
+                self.images[number].extend(images)
+                self.labels[number].extend(labels)
+                self.drawn[number] += len(images)
+            limit = int(POOL * (self.kinds == number).mean())
             del self.images[number][:-limit], self.labels[number][:-limit]
 
     def ready(self) -> bool:
-        return all(len(images) >= 400 for images in self.images)
+        return all(
+            len(images) >= START * (self.kinds == number).mean() for number, images in enumerate(self.images)
+        )
 
     def batch(self, rng: np.random.Generator) -> tuple[torch.Tensor, torch.Tensor]:
         images, labels = [], []
+        self.learnt += BATCH
         for place in range(BATCH):
-            kind = place % len(self.queues)
+            kind = int(self.kinds[place % self.kinds.size])
             size = len(self.images[kind])
-            low = max(0, size - 900) if rng.random() < 0.5 else 0
+            low = max(0, size - 1200) if rng.random() < 0.5 else 0
             pick = int(rng.integers(low, size))
             shift = tuple(rng.integers(-8, 9, 2))
-            images.append(np.roll(self.images[kind][pick].astype(np.float32), shift, (1, 2)))
-            labels.append(np.roll(self.labels[kind][pick], shift, (0, 1)))
+            images.append(_shifted(self.images[kind][pick].astype(np.float32), (0, *shift)))
+            labels.append(_shifted(self.labels[kind][pick], shift))
         x = np.stack(images) ** np.exp(rng.normal(0, 0.12, (BATCH, 1, 1, 1))).astype(np.float32)
         x = (x + rng.normal(0, 0.008, x.shape)).astype(np.float32)
         return torch.from_numpy(x).contiguous(memory_format=torch.channels_last), torch.from_numpy(
             np.stack(labels).astype(np.int64)
         )
+
+
+def _shifted(array: np.ndarray, shift: tuple[int, ...]) -> np.ndarray:
+    """Moved by whole pixels; what comes in is nothing."""
+    out = np.zeros_like(array)
+    into = tuple(slice(max(0, s), array.shape[i] + min(0, s)) for i, s in enumerate(shift))
+    from_ = tuple(slice(max(0, -s), array.shape[i] + min(0, -s)) for i, s in enumerate(shift))
+    out[into] = array[from_]
+    return out
 
 
 def loss_of(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
@@ -112,11 +134,12 @@ def train(options: argparse.Namespace) -> None:
     torch.set_num_threads(1)
     torch.manual_seed(options.seed)
     folder: Path = options.folder
-    queues = [mp.Queue(40) for _ in options.generators]
+    queues = [mp.Queue(3) for _ in options.generators]
     for number, kind in enumerate(options.generators):
         seed = options.seed * 1000 + number + int(time.time()) % 100000
         mp.Process(target=draw, args=(queues[number], folder, kind, seed), daemon=True).start()
-    pool, rng = Pool(queues), np.random.default_rng(options.seed)
+    pool = Pool(queues, [SHARES[kind] for kind in options.generators])
+    rng = np.random.default_rng(options.seed)
     net, mean = UNet().to(memory_format=torch.channels_last), UNet()
     optimiser = torch.optim.AdamW(net.parameters(), options.rate, weight_decay=1e-3)
     state = {"spent_s": 0.0, "step": 0}
@@ -127,16 +150,13 @@ def train(options: argparse.Namespace) -> None:
         optimiser.load_state_dict(kept["optimiser"])
         state = kept["state"]
     elif options.start:
-        while not options.start.exists():
-            pool.refill()
-            time.sleep(2)
         kept = torch.load(options.start, weights_only=False)
-        kept = kept.get("ema", kept)
+        kept = kept.get("mean", kept)
         net.load_state_dict(kept)
     mean.load_state_dict(kept["mean"] if last.exists() else net.state_dict())
     while not pool.ready():
-        pool.refill()
-        time.sleep(0.5)
+        pool.refill(fill=True)
+        time.sleep(0.2)
     began = saved = time.time()
     spent, running = state["spent_s"], 0.0
     while spent < options.minutes * 60:
@@ -162,7 +182,7 @@ def train(options: argparse.Namespace) -> None:
             _save(last, net, mean, optimiser, {"spent_s": spent, "step": state["step"]})
             told = {path.stem: scores(mean.eval(), path).round(3) for path in options.validation}
             print(
-                f"minute {spent / 60:.1f} step {state['step']} drawn {pool.drawn} loss {running:.3f}",
+                f"minute {spent / 60:.1f} step {state['step']} drawn {sum(pool.drawn)} loss {running:.3f}",
                 json.dumps({name: [round(float(v.mean()), 3), v.tolist()] for name, v in told.items()}),
                 flush=True,
             )
