@@ -13,7 +13,7 @@ from myoproof.errors import InvalidInput
 from myoproof.measures import dixon
 from myoproof.measures.dixon_regions import Regions, find_regions
 
-__all__ = ["GROUPS", "METHOD", "METHOD_VERSION", "Params", "measure", "united"]
+__all__ = ["GROUPS", "METHOD", "METHOD_VERSION", "Params", "measure", "told", "united"]
 
 METHOD = "compartments"
 METHOD_VERSION = 1
@@ -22,18 +22,18 @@ QUADRICEPS = ("rectus_femoris", "vastus_lateralis", "vastus_intermedius", "vastu
 HAMSTRINGS = (
     "biceps_femoris_long_head", "biceps_femoris_short_head", "semitendinosus", "semimembranosus",
 )  # fmt: skip
-ADDUCTORS = ("adductor_magnus", "adductor_longus", "gracilis")
+ADDUCTORS = ("adductor_magnus", "adductor_longus", "adductor_brevis", "gracilis", "thigh_medial_compartment")
 TRICEPS_SURAE = ("medial_gastrocnemius", "lateral_gastrocnemius", "soleus")
 GROUPS: Mapping[str, tuple[str, ...]] = {
     "quadriceps": QUADRICEPS,
     "hamstrings": HAMSTRINGS,
     "adductors": ADDUCTORS,
-    "thigh": (*QUADRICEPS, *HAMSTRINGS, *ADDUCTORS, "sartorius"),
+    "thigh": (*QUADRICEPS, *HAMSTRINGS, *ADDUCTORS, "sartorius", "quadriceps", "hamstrings"),
     "triceps_surae": TRICEPS_SURAE,
 }
 """Group -> its muscles (Gray's Anatomy: anterior, posterior and medial compartment of the thigh; the gracilis
 counts with the adductors, the sartorius with the whole thigh alone). Muscles that a label scheme lacks are
-left out: the group is that of the scheme."""
+left out: the group is that of the scheme, and schemes that name whole groups have their part in the thigh."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +111,7 @@ def measure(
     if not isinstance(volume, Volume) or not {"fat", "water"} <= set(volume.channels):
         raise InvalidInput("groups need a volume with the channels fat and water", where=acquisition.subject)
     tables = [
-        _told(dixon.measure(acquisition, union.segmentation, params=params.border), union)
+        told(dixon.measure(acquisition, union.segmentation, params=params.border), union)
         for union in united(volume, segmentation, params.groups)
     ]
     return from_rows(pd.concat(tables, ignore_index=True)) if tables else from_rows([])
@@ -172,8 +172,16 @@ def _joined(regions: Regions, segmentation: Segmentation, layer: Sequence[str]) 
     return Union(joined, frozenset(partial), regions.flags)
 
 
-def _told(rows: Table, union: Union) -> pd.DataFrame:
-    """Rows with the flags that joining the muscles took away."""
+def told(rows: Table, union: Union) -> pd.DataFrame:
+    """Rows with the flags that joining the muscles took away.
+
+    Parameters
+    ----------
+    rows : Table
+        Of any measure, made over the union.
+    union : Union
+        From :func:`united`.
+    """
     lacking = {*union.partial, *((group, "both") for group, _ in union.partial)}
     flags, qualities = [], []
     for site, side, text, quality in zip(

@@ -29,7 +29,7 @@ FAILURE = frozenset({"fat_water_swap_suspected"})
 """Flags that make it ``fail``."""
 NOISE_FLOOR_SHIFT = 0.005
 """A fat fraction lifted by more than half a point by the noise floor is flagged (the accuracy asked for)."""
-OTHER_TISSUE = frozenset({"subcutaneous_fat", "intermuscular_fat", "bone", "skin"})
+OTHER_TISSUE = frozenset({"subcutaneous_fat", "intermuscular_fat", "bone", "skin", "femur"})
 """Sites that a mask of compartments names and that are no muscle."""
 RING_MM = (3.0, 7.0)
 """Depth below the skin of the ring that holds subcutaneous fat (proposal)."""
