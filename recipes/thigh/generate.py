@@ -179,7 +179,7 @@ def _anatomy(rng: np.random.Generator, t: Templates, first: int) -> tuple:
     elif kind < 0.75 and t.across[first].size:
         second = int(rng.choice(t.across[first]))
         share, scale_b = rng.uniform(0, 0.6), float(t.scale[second] / t.scale[first])
-    turn, shear = rng.normal(0, 0.18), rng.normal(0, 0.07)
+    turn, shear = rng.normal(0, 0.22), rng.normal(0, 0.07)
     size = np.exp(rng.normal(0, 0.13))
     aspect = np.exp(rng.normal(0, 0.08))
     turned = np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]])
@@ -253,7 +253,7 @@ def _tissue(rng, logits) -> tuple:
         [
             seam, rng.random() < 0.55, rng.choice([0.0, rng.uniform(0.3, 1.0)]), rng.uniform(0.8, 2.4),
             rng.uniform(2.0, 6.5), rng.uniform(0.75, 0.97), rng.uniform(0.9, 0.98), rng.uniform(0.6, 0.96),
-            np.exp(rng.normal(0.2, 0.35)), rng.uniform(0.5, 3.5), rng.uniform(0.2, 1.6), rng.random() < 0.5,
+            np.exp(rng.normal(0.3, 0.42)), rng.uniform(0.5, 3.5), rng.uniform(0.2, 1.6), rng.random() < 0.5,
             rng.choice([0.0, 1.0], p=[0.4, 0.6]) * rng.uniform(0.2, 2.2),
         ],
         dtype=np.float32,
@@ -281,6 +281,8 @@ def _scan(rng, fat, water, skin, bank, height: float) -> np.ndarray:
     sy, sx = rng.integers(-1, 2, 2) if rng.random() < 0.4 else (0, 0)
     fat = render.smooth_down(fat, ky, kx, sy, sx)
     water = render.smooth_down(water, ky, kx, 0, 0)
+    if rng.random() < 0.3:
+        fat, water = _thick(rng, fat, water, bank)
     coil = np.exp(rng.uniform(0, 0.5) * bank.take("bias", rng)[::2, ::2])
     fat, water = fat * coil, water * coil
     if rng.random() < 0.3:
@@ -303,6 +305,20 @@ def _scan(rng, fat, water, skin, bank, height: float) -> np.ndarray:
     if rng.random() < 0.35:
         pair = pair ** np.exp(rng.normal(0, 0.18))
     return normalise(pair.astype(np.float32))
+
+
+def _thick(rng, fat, water, bank) -> tuple[np.ndarray, np.ndarray]:
+    """A thick slice holds what lies above and below: oblique borders are blurred, more or less."""
+    places = np.indices((OUT, OUT), dtype=np.float32)
+    drift = np.stack([bank.take(kind, rng)[::2, ::2] for kind in ("bias", "coarse")])
+    drift = drift * np.array([rng.uniform(0.3, 1.6), rng.uniform(0, 0.6)])[:, None, None]
+    angle = rng.uniform(0, 2 * np.pi)
+    move = np.stack([np.cos(angle) * drift[0] + drift[1], np.sin(angle) * drift[0] - drift[1]])
+    out = []
+    for image in (fat, water):
+        ends = [ndimage.map_coordinates(image, places + way * move, order=1) for way in (-1, 1)]
+        out.append(0.34 * image + 0.33 * (ends[0] + ends[1]))
+    return out[0], out[1]
 
 
 def _contrast(rng, fat, water) -> tuple[np.ndarray, np.ndarray]:

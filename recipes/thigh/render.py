@@ -90,7 +90,7 @@ def compose(label, owner, near, next_, envelope, skin, bone_d, place, texture, m
     ``muscle``: (11, 6) = logit, weight of coarse, fine, streak texture, rim slope, brightness; ``cells``:
     bodies of :mod:`bodies` (a point belongs to the body whose ellipse it is deepest in); ``texture``:
     (4, N, N); ``p``: [septum mm, septum kind, rim mm, skin mm, cortex mm, marrow ff, adipose ff, between ff,
-    fat gain, body gap mm, body septum mm, adipose texture, mm that a muscle's tissue reaches beyond its label].
+    fat gain, body gap mm, body septum mm, adipose texture, mm that tissue reaches beyond its label].
     """
     fat = np.zeros((N, N), np.float32)
     water = np.zeros((N, N), np.float32)
