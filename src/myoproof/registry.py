@@ -37,10 +37,14 @@ REGISTRY: dict[str, dict[str, str]] = {
         "compartments": "myoproof.measures.compartments:measure",
         "heterogeneity": "myoproof.measures.heterogeneity:measure",
         "femur": "myoproof.measures.femur:measure",
+        "size": "myoproof.measures.size:measure",
     },
     "derivations": {
         "asymmetry": "myoproof.measures.asymmetry:derive",
         "fat_volume": "myoproof.measures.compartments_fat:derive",
+    },
+    "harmonisers": {
+        "combat": "myoproof.measures.harmonise:derive",
     },
     "studies": {
         "phenotypes": "myoproof.studies.phenotypes:run",

@@ -10,6 +10,7 @@ import typer
 from myoproof import __version__
 from myoproof.cli import (
     fatwater,
+    harmonise,
     measure,
     measure_derived,
     measure_multiecho,
@@ -40,7 +41,14 @@ app = typer.Typer(
         "Research use only; not a medical device."
     ),
 )
-GROUPS = {"read": read, "segment": segment, "measure": measure, "study": study, "run": run}
+GROUPS = {
+    "read": read,
+    "segment": segment,
+    "measure": measure,
+    "study": study,
+    "run": run,
+    "harmonise": harmonise,
+}
 for _name, _group in GROUPS.items():
     app.add_typer(_group.commands, name=_name)
 measure.commands.command("multiecho")(measure_multiecho.measure_multiecho)

@@ -1,5 +1,7 @@
 """What must hold before site effects can be told from biology; each fault is a named finding."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import numpy.typing as npt
 
@@ -12,10 +14,18 @@ LARGEST_INFLATION = 10.0
 """Variance inflation of a covariate by the sites above which the two are not told apart. A proposal: the
 usual rule of thumb for collinearity (Marquardt 1970, Technometrics 12:591)."""
 FEWEST_ROWS = 2
+SHOWN = 5
+"""Names that a message lists."""
 
 
 def fault_findings(
-    values: Floats, sites: Texts, covariates: Floats, *, mean_only: bool = False, reference: str = ""
+    values: Floats,
+    sites: Texts,
+    covariates: Floats,
+    *,
+    mean_only: bool = False,
+    reference: str = "",
+    names: tuple[Sequence[str], Sequence[str]] = ((), ()),
 ) -> list[Finding]:
     """Everything that forbids a fit, or that a reader of it should know.
 
@@ -31,6 +41,8 @@ def fault_findings(
         Whether no variance is learnt, so that one row a site is enough.
     reference : str
         Site that the others are moved to; "" for none.
+    names : pair of sequences of str
+        Of features and covariates, for messages; their positions when empty.
 
     Returns
     -------
@@ -41,10 +53,14 @@ def fault_findings(
     """
     if values.size == 0:
         return [Finding("error", "empty", "there is no row or no feature to harmonise")]
-    findings = [*_site_findings(sites, mean_only, reference), *_value_findings(values, sites)]
+    features, columns = (
+        list(given) or [str(j) for j in range(n)]
+        for given, n in zip(names, (values.shape[1], covariates.shape[1]), strict=True)
+    )
+    findings = [*_site_findings(sites, mean_only, reference), *_value_findings(values, sites, features)]
     if any(finding.category == "one_site" for finding in findings):
         return findings
-    return findings + _covariate_findings(sites, covariates)
+    return findings + _covariate_findings(sites, covariates, columns)
 
 
 def _site_findings(sites: Texts, mean_only: bool, reference: str) -> list[Finding]:
@@ -69,53 +85,55 @@ def _site_findings(sites: Texts, mean_only: bool, reference: str) -> list[Findin
     return findings
 
 
-def _value_findings(values: Floats, sites: Texts) -> list[Finding]:
+def _told(names: Sequence[str], which: npt.ArrayLike) -> str:
+    found = [names[j] for j in np.flatnonzero(np.asarray(which)).tolist()]
+    more = f" and {len(found) - SHOWN} more" if len(found) > SHOWN else ""
+    return ", ".join(found[:SHOWN]) + more
+
+
+def _value_findings(values: Floats, sites: Texts, features: Sequence[str]) -> list[Finding]:
     findings = []
     if np.isinf(values).any():
-        features = np.flatnonzero(np.isinf(values).any(axis=0)).tolist()
-        findings.append(Finding("error", "infinite", f"features {features} hold infinite values"))
+        told = _told(features, np.isinf(values).any(axis=0))
+        findings.append(Finding("error", "infinite", f"infinite values of {told}"))
     seen = np.isfinite(values)
     for name in np.unique(sites).tolist():
         own, whole = values[sites == name], seen[sites == name]
         fewest = min(FEWEST_ROWS, len(own))
-        lost = np.flatnonzero(whole.sum(axis=0) < fewest)
-        if len(lost):
-            message = f"site {name!r} holds fewer than {fewest} values of features {lost.tolist()}"
+        lost = whole.sum(axis=0) < fewest
+        if lost.any():
+            message = f"site {name!r} holds fewer than {fewest} values of {_told(features, lost)}"
             mend = "leave these features or this site out"
             findings.append(Finding("error", "feature_not_in_site", message, mend=mend))
         elif len(own) > 1:
-            still = np.flatnonzero(np.nanmax(own, axis=0) == np.nanmin(own, axis=0))
-            if len(still):
-                message = (
-                    f"features {still.tolist()} do not vary at site {name!r}; they are moved, not scaled"
-                )
+            still = np.asarray(np.nanmax(own, axis=0) == np.nanmin(own, axis=0))
+            if still.any():
+                message = f"no variance at site {name!r}: {_told(features, still)}; moved there, not scaled"
                 findings.append(Finding("warning", "constant_in_site", message))
-    constant = [
-        j for j in range(values.shape[1]) if seen[:, j].any() and len(np.unique(values[seen[:, j], j])) == 1
-    ]
-    if constant:
-        message = f"features {constant} are constant and are left as they are"
+    constant = np.array([len(np.unique(values[seen[:, j], j])) == 1 for j in range(values.shape[1])])
+    if constant.any():
+        message = f"constant everywhere, and left as it is: {_told(features, constant)}"
         findings.append(Finding("warning", "constant_feature", message))
     return findings
 
 
-def _covariate_findings(sites: Texts, covariates: Floats) -> list[Finding]:
+def _covariate_findings(sites: Texts, covariates: Floats, columns: Sequence[str]) -> list[Finding]:
     if covariates.shape[1] == 0:
         return []
     lost = ~np.isfinite(covariates)
     if lost.any():
-        n, columns = int(lost.any(axis=1).sum()), np.flatnonzero(lost.any(axis=0)).tolist()
-        message = f"{n} rows lack a value of covariates {columns}"
-        return [Finding("error", "missing_covariate", message, mend="impute them, or leave these rows out")]
-    constant = np.flatnonzero(np.ptp(covariates, axis=0) == 0)
-    if len(constant):
-        message = f"covariates {constant.tolist()} are constant"
-        return [Finding("error", "constant_covariate", message, mend="leave them out")]
+        message = f"{int(lost.any(axis=1).sum())} rows lack a covariate: {_told(columns, lost.any(axis=0))}"
+        mend = "impute it, or leave these rows out"
+        return [Finding("error", "missing_covariate", message, mend=mend)]
+    constant = np.asarray(np.ptp(covariates, axis=0) == 0)
+    if constant.any():
+        message = f"constant covariate: {_told(columns, constant)}"
+        return [Finding("error", "constant_covariate", message, mend="leave it out")]
     findings = []
-    for j, inflation in enumerate(inflations(sites, covariates)):
+    for name, inflation in zip(columns, inflations(sites, covariates), strict=True):
         if inflation > LARGEST_INFLATION:
             told = "wholly" if np.isinf(inflation) else f"with a variance inflation of {inflation:.0f}"
-            message = f"covariate {j} is determined {told} by the sites and the other covariates"
+            message = f"covariate {name} is determined {told} by the sites and the other covariates"
             mend = "harmonise within one group, or leave out the sites that hold one group only"
             findings.append(Finding("error", "confounded", message, mend=mend))
     return findings
