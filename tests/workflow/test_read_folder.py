@@ -22,7 +22,7 @@ from myoproof.core.table import read_frame
 from myoproof.errors import InvalidInput, NotReadable, NotWritable
 from myoproof.sources import bids, bids_write, dicom
 from myoproof.workflow import folder as study_folder
-from myoproof.workflow import read_folder
+from myoproof.workflow import read_child, read_folder
 from myoproof.workflow.read_folder import Options
 
 TIMES_MS = (1.15, 2.55, 3.95)
@@ -55,6 +55,12 @@ def dixon(folder: Path, look: Look, *, seed: int = 0) -> dict[str, np.ndarray]:
         kind = ("DERIVED", "PRIMARY", "M", "ND", "DIXON", name.upper())
         make.classic(folder, values, look.but(number=look.number + shift, image_type=kind), word=name)
     return channels
+
+
+@pytest.fixture(autouse=True)
+def in_this_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Parse here: what a child is for is tested with it, and each costs half a second."""
+    monkeypatch.setattr(read_child, "parse", dicom.here)
 
 
 @pytest.fixture

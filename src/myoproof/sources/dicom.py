@@ -2,7 +2,7 @@
 
 import warnings
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import date
 from math import isnan
 from pathlib import Path
@@ -43,13 +43,24 @@ __all__ = [
 ]
 
 
-def scan_folder(folder: Path, *, progress: Progress = silent) -> Inventory:
+Parse = Callable[[Sequence[Path]], Iterable[tuple[Frame, ...] | Skipped]]
+"""Files to what each holds, in their order."""
+
+
+def here(paths: Sequence[Path]) -> Iterable[tuple[Frame, ...] | Skipped]:
+    """Parse files in this process."""
+    return map(frames_of, paths)
+
+
+def scan_folder(folder: Path, *, parse: Parse = here, progress: Progress = silent) -> Inventory:
     """Find the scans in a folder of DICOM, from the headers alone.
 
     Parameters
     ----------
     folder : Path
         Searched with all folders below it; files of any name, order and mixture.
+    parse : callable
+        What parses files; :func:`myoproof.workflow.read_child.parse` does it in a child process.
     progress : callable
         Told the share of files looked at.
 
@@ -74,8 +85,7 @@ def scan_folder(folder: Path, *, progress: Progress = silent) -> Inventory:
         raise NotReadable("the folder is empty", where=str(folder))
     frames: list[Frame] = []
     skipped: list[Skipped] = []
-    for done, path in enumerate(paths, start=1):
-        found = frames_of(path)
+    for done, found in enumerate(parse(paths), start=1):
         if isinstance(found, Skipped):
             skipped.append(found)
         else:

@@ -20,6 +20,8 @@ from myoproof.sources.dicom_types import Encoding, Frame
 Stored = npt.NDArray[np.int64]
 
 CHUNK_BYTES = 2**20
+GIVE_UP = 3
+"""After so many frames in a row that cannot be decoded, the rest of their file is not tried."""
 
 
 class Undecodable(Exception):
@@ -72,6 +74,9 @@ def _native(path: Path, wanted: list[Frame]) -> Iterator[tuple[Frame, Stored | U
     stored = np.dtype(f"{'>' if encoding.big_endian else '<'}u{encoding.bits_allocated // 8}")
     with path.open("rb") as file:
         for frame in wanted:
+            if frame.origin.encoding.fault:
+                yield frame, Undecodable(frame.origin.encoding.fault)
+                continue
             size = frame.rows * frame.columns * stored.itemsize
             file.seek(encoding.offset + frame.number * size)
             raw = file.read(size)
@@ -92,17 +97,24 @@ def _whole_numbers(words: npt.NDArray[np.unsignedinteger], encoding: Encoding) -
 
 
 def _compressed(path: Path, wanted: list[Frame]) -> Iterator[tuple[Frame, Stored | Undecodable]]:
-    left = list(wanted)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            for array in _decoded(path, wanted):
-                yield left[0], _checked(array, left[0])
-                left.pop(0)
-    except (*UNREADABLE, RuntimeError) as fault:
-        reason = _why(wanted[0].origin.encoding.syntax, fault)
-        for frame in left:
-            yield frame, Undecodable(reason)
+    left, in_a_row = list(wanted), 0
+    while left:
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                for array in _decoded(path, list(left)):
+                    yield left[0], _checked(array, left[0])
+                    left.pop(0)
+                    in_a_row = 0
+            if left:
+                raise EOFError
+        except (*UNREADABLE, RuntimeError) as fault:
+            in_a_row += 1
+            lost = left if in_a_row == GIVE_UP else left[:1]
+            reason = _why(wanted[0].origin.encoding.syntax, fault)
+            for frame in lost:
+                yield frame, Undecodable(reason)
+            left = left[len(lost) :]
 
 
 def _decoded(path: Path, wanted: list[Frame]) -> Iterator[npt.NDArray[np.integer]]:

@@ -49,6 +49,8 @@ class Encoding:
         As in the header.
     signed, big_endian : bool
         Two's complement; byte order of native pixel data.
+    fault : str
+        Why pixels cannot be had, where that is known before they are read.
     """
 
     syntax: str
@@ -60,6 +62,7 @@ class Encoding:
     high_bit: int
     signed: bool
     big_endian: bool
+    fault: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,7 @@ from myoproof.sources.bids import ScanFiles
 from myoproof.sources.dicom_pixels import digest_of
 from myoproof.sources.identity import Person
 from myoproof.workflow import folder as study_folder
+from myoproof.workflow import read_child
 from myoproof.workflow.read_look import Found, Scan, look
 from myoproof.workflow.read_people import Arrival, Options, Visit, chosen, visits
 
@@ -187,7 +188,7 @@ def _read(scan: Scan) -> tuple[Acquisition, list[Finding]]:
     findings: list[Finding] = []
     if isinstance(scan.parts, ScanFiles):
         return bids.read(scan.parts, tell=findings.append), findings
-    readings = [dicom.read(series) for series in scan.parts]
+    readings = [read_child.read(series) for series in scan.parts]
     joined, remarks = stacks.join([reading.acquisition for reading in readings])
     findings += [one for reading in readings for one in reading.findings]
     return joined, [*findings, *remarks]

@@ -13,6 +13,7 @@ from myoproof.errors import Finding, MyoproofError, NotReadable
 from myoproof.sources import bids, bids_nifti, dicom, identity
 from myoproof.sources.bids import ScanFiles
 from myoproof.sources.dicom import Series
+from myoproof.workflow import read_child
 
 NO_DICOM = (".nii", ".nii.gz", ".hdr", ".img", ".json", ".tsv", ".csv", ".txt", ".md", ".bval", ".bvec")
 MASKS = {"segmentation": "DICOM segmentation", "structure_set": "RTSTRUCT"}
@@ -112,7 +113,7 @@ def look(folder: Path, *, progress: Progress = silent) -> Found:
         mend = "give them to `myoproof read dixon` or `myoproof fatwater`, or rename them"
         findings.append(Finding("info", "names", what, str(loose[0].parent), mend))
     if any(not path.name.lower().endswith(NO_DICOM) for path in files):
-        inventory = dicom.scan_folder(folder, progress=progress)
+        inventory = dicom.scan_folder(folder, parse=read_child.parse, progress=progress)
         findings += [one for one in inventory.findings if not one.category.startswith("mixed")]
         findings += _of_masks(inventory)
         found += _of_dicom(inventory)
