@@ -33,6 +33,16 @@ def run_mri(
     t2: Annotated[bool, typer.Option("--t2/--no-t2", help="Water T2 where the session has a scan.")] = True,
     radiomics: Annotated[bool, typer.Option("--radiomics", help="Radiomic features too.")] = False,
     simulated: Annotated[bool, typer.Option("--simulated", help="The scans are simulated: say so.")] = False,
+    maps: Annotated[
+        bool, typer.Option("--maps/--no-maps", help="Keep fat-water and T2 maps as images (derivatives/).")
+    ] = True,
+    propagate: Annotated[
+        bool,
+        typer.Option(
+            "--propagate/--no-propagate",
+            help="Carry a mask drawn at an earlier visit to later ones that have none.",
+        ),
+    ] = True,
     jobs: Jobs = CORES,
     choose: Annotated[
         str, typer.Option(help="Scans of a DICOM folder with several patients: `1,3-5` or `all`.")
@@ -41,13 +51,13 @@ def run_mri(
     memory_gib: Annotated[float, typer.Option(min=0.5, help="Memory one scan may take (GiB).")] = 8.0,
     minutes: Annotated[float, typer.Option(min=0.1, help="Time one scan may take (minutes).")] = 30.0,
 ) -> None:
-    """Every scan of a folder: fat, size and flags per muscle, a page a scan, one table, one report.
+    """Every scan of a folder: fat, size, T2 and flags per muscle, a page a scan, one table, one report.
 
     Stop it at any time and start it again with the same words: what is finished stays. Exit code 3: finished,
     but some scans could not be measured; they are listed with the reason.
     """
     mri = workflow("mri")
-    options = mri.Options(labels=labels, rater=rater, t2=t2, radiomics=radiomics, simulated=simulated)
+    options = mri.Options(labels, rater, t2, radiomics, maps, propagate, simulated)
     how = mri.How(jobs=jobs, retry=retry, memory_gib=memory_gib, time_s=60 * minutes, choose=choose)
     with _telling() as tell:
         outcome = mri.run(source, out, masks=masks, options=options, how=how, tell=tell)
@@ -75,8 +85,8 @@ def _telling() -> Iterator[Callable[[str, str, str, int, int], None]]:
         task = bars.add_task("looking for scans", total=None)
 
         def tell(scan: str, state: str, why: str, done: int, total: int) -> None:
-            if state in ("waiting", "quarantined"):
-                bars.console.print(f"{escape(scan)}: {state}: {escape(why)}")
+            if state != "started":
+                bars.console.print(f"{escape(scan)}: {escape(_told(state, why))}", soft_wrap=True)
             bars.update(task, description=escape(scan), completed=done, total=total)
 
         yield tell
@@ -84,5 +94,8 @@ def _telling() -> Iterator[Callable[[str, str, str, int, int], None]]:
 
 def _line(scan: str, state: str, why: str, done: int, total: int) -> None:
     if state != "started":
-        told = {"done": "done", "waiting": f"failed, to be tried again: {why}"}.get(state, f"{state}: {why}")
-        error_console.print(f"{done}/{total} {escape(scan)}: {told}", soft_wrap=True)
+        error_console.print(f"{done}/{total} {escape(scan)}: {escape(_told(state, why))}", soft_wrap=True)
+
+
+def _told(state: str, why: str) -> str:
+    return f"{'failed, to be tried again' if state == 'waiting' else state}: {why}"

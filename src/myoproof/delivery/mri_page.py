@@ -29,6 +29,8 @@ NOTICE = "Research use only. Not a medical device."
 FRACTION = Shade("magma")
 CONFIDENCE = Shade("cividis")
 SPREAD = Shade("viridis", 0.0, 0.1)
+CHANGE = Shade("RdBu_r", -0.2, 0.2)
+WATER_T2 = Shade("viridis", 20.0, 80.0)
 TIMES = " \u00d7 "
 SETTINGS = (
     ("field_strength_t", "T", 1.0),
@@ -47,14 +49,22 @@ VERDICTS = {
 
 
 @dataclass(frozen=True, slots=True)
+class T2Maps:
+    """Maps of spin echoes (channel ``water_t2_ms``) and the regions, both on the grid of the echoes."""
+
+    maps: Volume
+    segmentation: Segmentation | None
+
+
+@dataclass(frozen=True, slots=True)
 class MriPage:
     """What the page of one scan shows.
 
     Parameters
     ----------
     acquisition : Acquisition
-        Its payload is a Volume with the channels ``fat`` and ``water``; ``fat_fraction``, ``fat_fraction_sd``
-        and ``confidence`` are shown where they are.
+        Its payload is a Volume with the channels ``fat`` and ``water``, or with ``image``; ``fat_fraction``,
+        ``fat_fraction_sd``, ``confidence``, ``certainty`` and ``fat_change`` are shown where they are.
     segmentation : Segmentation or None
         The muscles that were measured.
     table : Table
@@ -68,6 +78,8 @@ class MriPage:
         Provenance record: id, act, parameters, inputs, parents.
     expected : mapping of (site, side) to float
         Dice, 0-1, that a network expects of its own regions.
+    t2 : T2Maps, optional
+        Maps of the spin echoes of the visit.
     """
 
     acquisition: Acquisition
@@ -77,6 +89,7 @@ class MriPage:
     budget: pd.DataFrame | None = None
     record: Mapping[str, Any] = field(default_factory=dict)
     expected: Mapping[tuple[str, str], float] = field(default_factory=dict)
+    t2: T2Maps | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,14 +223,28 @@ def montages(page: MriPage, stack: Stack) -> list[Montage]:
         "signal", stack.images["signal"], Shade("grey"), f"Signal, {shown}: {drawn}.", colours, names
     )
     who = page.segmentation.rater if page.segmentation is not None else ""
-    caption = "Fat plus water, each slice in its own window."
+    what = "Fat plus water" if "fat" in stack.images else "The image"
+    caption = f"{what}, each slice in its own window."
     caption += f" Outlines: {who}." if who else " No regions were drawn."
     pictures = [Montage("signal", "Slices", mri_slices.montage(stack, levels, layer), caption)]
     for key, head, values, shade, texts, told in _maps(stack):
         layer = Layer(key, values, shade, f"{head}, {shown}.", white)
         svg = mri_slices.montage(stack, levels, layer)
         pictures.append(Montage(key, head, svg, told, mri_slices.scale_bar(shade, texts)))
-    return pictures
+    return pictures if page.t2 is None else [*pictures, _t2_montage(page.t2)]
+
+
+def _t2_montage(t2: T2Maps) -> Montage:
+    """Water T2 on the grid of its own scan."""
+    stack = mri_slices.make_stack(t2.maps, t2.segmentation)
+    levels = mri_slices.choose(stack, ())
+    values = stack.images["water_t2_ms"]
+    shown = np.where(values > 0, values, np.float32(np.nan))
+    white = dict.fromkeys(mri_slices.palette(t2.segmentation)[0], "#ffffff")
+    layer = Layer("water-t2", shown, WATER_T2, f"Water T2, slices {', '.join(map(str, levels))}.", white)
+    told = "T2 of water with fat separated, on the slices of the spin echoes."
+    scale = mri_slices.scale_bar(WATER_T2, ("20", "40", "60", "80 ms"))
+    return Montage("water-t2", "Water T2", mri_slices.montage(stack, levels, layer), told, scale)
 
 
 def _maps(stack: Stack) -> list[tuple[str, str, Any, Shade, tuple[str, ...], str]]:
@@ -235,6 +262,11 @@ def _maps(stack: Stack) -> list[tuple[str, str, Any, Shade, tuple[str, ...], str
         )
         values = images.get("fat_fraction", _ratio(stack))
         maps.append(("fraction", "Fat fraction", values + air, FRACTION, per_cent, made))
+    if "fat_change" in images:
+        told = "Fat fraction of this visit less that of the earlier one, within the muscles; red is more fat."
+        change = np.where(stack.labels > 0, images["fat_change"], np.float32(np.nan))
+        steps = ("\u221220", "\u221210", "0", "+10", "+20 points")
+        maps.append(("change", "Change of fat fraction", change, CHANGE, steps, told))
     if "certainty" in images:
         told = "Probability that a voxel's region is right, as the network sees it; dark is doubtful."
         maps.append(

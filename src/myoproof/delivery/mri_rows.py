@@ -12,7 +12,7 @@ from myoproof.delivery.page import records
 from myoproof.delivery.wording import DASH, number, sentence_case, series
 from myoproof.vocabulary.lookup import label, words
 
-PREFERRED = ("multiecho", "dixon", "relaxation")
+PREFERRED = ("multiecho", "dixon", "size", "relaxation")
 """Of two methods that give one measure, the page shows the first."""
 RANKS = {"ok": 0, "warn": 1, "fail": 2}
 SIDES = ("left", "right", "", "midline", "both")
@@ -40,6 +40,8 @@ COLUMNS = (
     Measured("Remaining area", "functional_remaining_area", "maximum", 0.01, "cm\u00b2", 1),
     Measured("Water T2", "water_t2", "", 1.0, "ms", 1),
     Measured("R2*", "r2star", "", 1.0, "1/s", 0),
+    Measured("Change of volume", "volume_change", "", 100.0, "%", 1),
+    Measured("Change of fat fraction", "fat_fraction_change", "", 100.0, "points", 1),
 )
 
 

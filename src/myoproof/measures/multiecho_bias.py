@@ -28,7 +28,13 @@ TYPICAL_SNR: Final = 50.0
 Row = dict[str, Any]
 
 
-def budget(acquisition: Acquisition, params: Params = Params(), *, snr: float = TYPICAL_SNR) -> pd.DataFrame:  # noqa: B008
+def budget(
+    acquisition: Acquisition,
+    params: Params = Params(),  # noqa: B008 - frozen
+    *,
+    snr: float = TYPICAL_SNR,
+    phase_kept: bool | None = None,
+) -> pd.DataFrame:
     """What falsifies the fat fraction of this scan.
 
     Parameters
@@ -39,6 +45,9 @@ def budget(acquisition: Acquisition, params: Params = Params(), *, snr: float = 
         Solver and corrections, as the measure takes them.
     snr : float
         Signal of muscle over the noise SD of a real channel, for the noise floor of magnitudes.
+    phase_kept : bool, optional
+        What the solver did with the echoes (``Separation.phase_kept``); None: as they and the parameters
+        promise, since a solver left to choose falls back on magnitudes where phase does not fit.
 
     Returns
     -------
@@ -53,7 +62,7 @@ def budget(acquisition: Acquisition, params: Params = Params(), *, snr: float = 
     """
     rows = [
         *_t1(acquisition, params),
-        *_noise_floor(acquisition, params, snr),
+        *_noise_floor(acquisition, params, snr, phase_kept),
         *_spectrum(acquisition, params),
         *_decay(acquisition),
         *_displacement(acquisition),
@@ -92,15 +101,18 @@ def _t1(acquisition: Acquisition, params: Params) -> Iterator[Row]:
         yield _row("T1 and B1 of the subject", half, "doubt", spread)
 
 
-def _noise_floor(acquisition: Acquisition, params: Params, snr: float) -> Iterator[Row]:
+def _noise_floor(
+    acquisition: Acquisition, params: Params, snr: float, phase_kept: bool | None
+) -> Iterator[Row]:
     payload = acquisition.payload
-    kept = isinstance(payload, Echoes) and payload.is_complex and params.solver.pdff != "magnitude"
-    if kept:
+    promised = isinstance(payload, Echoes) and payload.is_complex and params.solver.pdff != "magnitude"
+    if promised if phase_kept is None else phase_kept:
         yield _row("noise floor", 0.0, "none", "phase kept: noise averages out")
         return
     true = np.asarray(LEVELS)
     fat, water = rician_mean(true, 1.0 / snr), rician_mean(1 - true, 1.0 / snr)
-    note = f"magnitudes at SNR {snr:g}; +{100 * float(rician_mean(np.zeros(1), 1 / snr)[0]):.1f} without fat"
+    chosen = "the solver chose " if promised else ""
+    note = f"{chosen}magnitudes at SNR {snr:g}; +{100 * float(rician_mean(np.zeros(1), 1 / snr)[0]):.1f} without fat"
     yield _row("noise floor", 100 * (fat / (fat + water) - true), "no", note)
 
 

@@ -224,6 +224,11 @@ class Ledger:
         query = "SELECT name, digest, size FROM outputs WHERE task = ? ORDER BY name"
         return [Output(*row) for row in self._rows.execute(query, (task_id,))]
 
+    def summary(self, task_id: str) -> Any:
+        """What a finished task returned; None of others."""
+        found = self._rows.execute("SELECT summary FROM tasks WHERE id = ?", (task_id,)).fetchone()
+        return json.loads(found[0]) if found else None
+
     def ids(self) -> set[str]:
         """Ids of all tasks that were ever entered."""
         return {str(task) for (task,) in self._rows.execute("SELECT id FROM tasks")}

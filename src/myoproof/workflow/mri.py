@@ -1,6 +1,6 @@
 """A run over muscle MRI: every scan of a folder measured, once, whatever dies on the way."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -14,10 +14,13 @@ from myoproof.measures import (
     multiecho,
     radiomics,
     relaxation,
+    size,
 )
 from myoproof.registry import load_module, names
-from myoproof.segmentation import drawn, tissue
+from myoproof.segmentation import drawn, propagate, tissue
 from myoproof.segmentation.thigh_network import card
+from myoproof.sources.bids import ScanFiles
+from myoproof.vocabulary.lookup import label
 from myoproof.workflow import folder as study_folder
 from myoproof.workflow import ledger_drive, mri_find, mri_source, mri_tables
 from myoproof.workflow.executors import Executor, Limits, Pool
@@ -26,7 +29,7 @@ from myoproof.workflow.ledger_tasks import Entry, Task
 from myoproof.workflow.mri_steps import NETWORK
 from myoproof.workflow.regions import USUAL_SCHEME
 
-VERSION = 1
+VERSION = 2
 """Raised when the steps of a scan change."""
 SCAN = "myoproof.workflow.mri_scan:scan"
 MEMORY_GIB = 8.0
@@ -45,6 +48,10 @@ class Options:
         Who drew the masks whose names do not say it.
     t2, radiomics : bool
         Measure water T2 where a T2 scan of the session exists; radiomic features.
+    maps : bool
+        Keep the maps of every scan as images.
+    propagate : bool
+        Carry a mask drawn at an earlier visit to visits without one, rather than ask the network.
     simulated : bool
         The scans are simulated; every row says so.
     """
@@ -53,6 +60,8 @@ class Options:
     rater: str = "drawn"
     t2: bool = True
     radiomics: bool = False
+    maps: bool = True
+    propagate: bool = True
     simulated: bool = False
 
 
@@ -115,7 +124,7 @@ class Outcome:
 
 
 Tell = Callable[[str, str, str, int, int], None]
-"""Called with a scan, how it stands, why, how many are done and how many there are."""
+"""Called with a scan, how it stands, why (or what was measured), how many are done and how many there are."""
 
 
 def run(
@@ -203,24 +212,56 @@ def _task(found: mri_find.Found, ledger: Ledger, options: Options, scheme: Any) 
     files |= {beside for path in files if (beside := _sidecar(path)).is_file()}
     files |= {mask.path for mask in found.masks}
     try:
-        inputs = tuple(ledger.digest(path) for path in sorted(files))
+        inputs = _digests(files, ledger)
     except OSError as error:
         inputs, fault = (), fault or str(error)
-    masks = [{"path": str(mask.path), "rater": mask.rater or options.rater} for mask in found.masks]
+    masks = [_mask(mask, options) for mask in found.masks]
+    baseline, before = _baseline(found, ledger, options)
     asked = {**asdict(options), "scheme": scheme, "raters": [mask["rater"] for mask in masks]}
-    who = {name: getattr(scan, name) for name in ("subject", "session", "run")}
+    asked["since"] = baseline["who"]["session"] if baseline else ""
     work = {
         "scan": mri_find.to_json(scan), "t2": mri_find.to_json(found.t2), "b1": mri_find.to_json(found.b1),
-        "masks": masks, "fault": fault,
+        "masks": masks, "baseline": baseline, "fault": fault,
     }  # fmt: skip
-    return Task(found.key, _act(options, drawn_on=bool(masks)), {**who, "options": asked}, inputs, work=work)
+    act = _act(options, drawn_on=bool(masks), followed=bool(baseline))
+    return Task(found.key, act, {**_who(scan), "options": asked}, inputs + before, work=work)
 
 
-def _act(options: Options, *, drawn_on: bool) -> str:
+def _digests(files: Collection[Path], ledger: Ledger) -> tuple[str, ...]:
+    return tuple(ledger.digest(path) for path in sorted(files))
+
+
+def _mask(mask: mri_find.MaskFile, options: Options) -> dict[str, str]:
+    return {"path": str(mask.path), "rater": mask.rater or options.rater}
+
+
+def _who(scan: ScanFiles) -> dict[str, str]:
+    return {name: getattr(scan, name) for name in ("subject", "session", "run")}
+
+
+def _baseline(
+    found: mri_find.Found, ledger: Ledger, options: Options
+) -> tuple[dict[str, Any] | None, tuple[str, ...]]:
+    """The earlier visit whose mask is carried here, and the digests of its files."""
+    first = found.baseline
+    if first is None or not options.propagate:
+        return None, ()
+    files = {*first.scan.paths, first.masks[0].path}
+    files |= {beside for path in first.scan.paths if (beside := _sidecar(path)).is_file()}
+    try:
+        digests = _digests(files, ledger)
+    except OSError:
+        return None, ()
+    mask = _mask(first.masks[0], options)
+    return {"scan": mri_find.to_json(first.scan), "mask": mask, "who": _who(first.scan)}, digests
+
+
+def _act(options: Options, *, drawn_on: bool, followed: bool) -> str:
     """What a scan goes through, with the version of every method: one that changes makes scans new."""
-    used: list[Any] = [dixon, multiecho, compartments, heterogeneity, asymmetry, compartments_fat]
+    used: list[Any] = [dixon, multiecho, size, compartments, heterogeneity, asymmetry, compartments_fat]
     used += ([relaxation] if options.t2 else []) + ([radiomics] if options.radiomics else [])
     named = [f"{method.METHOD}@{method.METHOD_VERSION}" for method in used]
+    named += [f"propagate@{propagate.VERSION}"] if followed else []
     network = [] if drawn_on else [_network()]
     return f"mri@{VERSION}({','.join([*named, tissue.RATER, *network])})"
 
@@ -243,6 +284,33 @@ def _drive(ledger: Ledger, manifest: str, executor: Executor, how: How, tell: Te
     def told(task: Task, state: str, why: str) -> None:
         nonlocal done
         done += state in ("done", "quarantined")
-        tell(task.key, state, why, done, total)
+        tell(task.key, state, line(ledger.summary(task.id)) if state == "done" else why, done, total)
 
     ledger_drive.drive(ledger, manifest, executor, function=SCAN, tries=how.tries, tell=told)
+
+
+QUALITY = {"ok": "no doubt found", "warn": "with care", "fail": "look first"}
+
+
+def line(summary: Mapping[str, Any]) -> str:
+    """What was measured of a scan, in one line with units.
+
+    Parameters
+    ----------
+    summary : mapping
+        What :func:`myoproof.workflow.mri_scan.scan` returned.
+
+    Examples
+    --------
+    >>> found = {"muscles": 22, "fat_fraction": 0.123, "volume": 4021.4, "water_t2": None}
+    >>> line({"summary": found, "quality": "warn", "rater": "thigh@1", "absent": ""})
+    '22 muscles by thigh@1, median fat fraction 12.3 %, together 4021 mL; with care'
+    """
+    found = summary["summary"]
+    fat, volume, t2 = (found[name] for name in ("fat_fraction", "volume", "water_t2"))
+    why = f" ({label('absent', summary['absent'])})" if summary["absent"] else ""
+    told = [f"{found['muscles']} muscles by {summary['rater']}" if found["muscles"] else f"no muscle{why}"]
+    told += [] if fat is None else [f"median fat fraction {100 * fat:.1f} %"]
+    told += [] if volume is None else [f"together {volume:.0f} mL"]
+    told += [] if t2 is None else [f"median water T2 {t2:.1f} ms"]
+    return f"{', '.join(told)}; {QUALITY[summary['quality']]}"

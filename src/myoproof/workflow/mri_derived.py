@@ -5,40 +5,60 @@ import pandas as pd
 from myoproof.core.acquisition import Volume
 from myoproof.core.segmentation import Segmentation
 from myoproof.core.table import Table, from_rows
-from myoproof.measures import asymmetry, compartments, compartments_fat, dixon, heterogeneity, multiecho
+from myoproof.measures import (
+    asymmetry,
+    compartments,
+    compartments_fat,
+    dixon,
+    heterogeneity,
+    multiecho,
+    relaxation,
+    size,
+)
 from myoproof.measures.dixon_flags import quality
 from myoproof.segmentation import tissue
-from myoproof.workflow.mri_steps import BORDER, Desk, attempt, images_of, multiecho_rows
+from myoproof.workflow.mri_steps import BORDER, SIZE, Desk, attempt, images_of, multiecho_rows, size_images
 
 SWAP = "fat_water_swap_suspected"
 
 
 def derive(desk: Desk) -> None:
     """Add what follows; a step that the scan cannot bear is remarked, and the rest stands."""
-    plain = _plain(desk)
     if desk.regions is not None:
         attempt(desk, "muscle groups", _groups)
+        sides = _plain(desk, relaxation.METHOD)
+        attempt(desk, "asymmetry", lambda _: asymmetry.derive(sides))
+    if not desk.has_fat:
+        return
+    if desk.regions is not None:
         attempt(desk, "heterogeneity", _uneven)
         plain = _plain(desk)
-        attempt(desk, "asymmetry", lambda _: asymmetry.derive(plain))
         attempt(desk, "volumes of fat", lambda _: compartments_fat.derive(plain))
+    plain = _plain(desk)
     swapped = desk.regions is not None and plain["flags"].str.contains(SWAP).any()
     attempt(desk, "compartments", lambda desk: _tissue(desk, swapped=bool(swapped)))
 
 
-def _plain(desk: Desk) -> Table:
+def _plain(desk: Desk, *more: str) -> Table:
     """Main rows so far."""
     rows = pd.concat(desk.tables, ignore_index=True)
-    return from_rows(rows[rows["method"].isin([dixon.METHOD, multiecho.METHOD])])
+    return from_rows(rows[rows["method"].isin([dixon.METHOD, multiecho.METHOD, size.METHOD, *more])])
 
 
 def _groups(desk: Desk) -> Table:
     """Quadriceps, hamstrings, adductors and thigh over the union of their muscles."""
     regions, volume = _regions(desk)
-    if desk.separation is None:
+    if desk.has_fat and desk.separation is None:
         return compartments.measure(desk.images, regions)
-    unions = compartments.united(volume, regions)
-    return from_rows(pd.concat([multiecho_rows(desk, union.segmentation) for union in unions]))
+    image = volume if desk.has_fat else size.image_of(size_images(desk))
+    tables = []
+    for union in compartments.united(image, regions):
+        if desk.has_fat:
+            rows = multiecho_rows(desk, union.segmentation)
+        else:
+            rows = size.measure(size_images(desk), union.segmentation, params=SIZE)
+        tables.append(compartments.told(rows, union))
+    return from_rows(pd.concat(tables)) if tables else from_rows([])
 
 
 def _uneven(desk: Desk) -> Table:

@@ -13,11 +13,13 @@ from myoproof.core.table import Table, from_rows, is_simulated, write_table
 from myoproof.errors import InvalidInput
 from myoproof.registry import load, load_module
 from myoproof.vocabulary.lookup import words
-from myoproof.workflow import mri_derived, mri_steps
+from myoproof.workflow import mri_derived, mri_maps, mri_steps
 from myoproof.workflow.folder import write_json
 from myoproof.workflow.ledger_tasks import Task
 from myoproof.workflow.mri_steps import Desk
 from myoproof.workflow.verbs import mark_simulated
+
+MAIN = ("multiecho", "dixon", "size", "relaxation")
 
 
 def scan(argument: Mapping[str, Any]) -> dict[str, Any]:
@@ -63,14 +65,19 @@ def _write(desk: Desk, rows: Table, staging: Path) -> dict[str, Any]:
     write_json(record, staging / "provenance" / f"{task.id}.json")
     if desk.regions is not None:
         _write_mask(desk.regions, staging / "segmentations", task.key)
+    maps = mri_maps.write(desk, staging) if desk.options["maps"] else []
     writer = load_module("writers", "mri-page")
-    page = writer.MriPage(desk.images, desk.regions, rows, desk.findings, desk.budget, record, desk.expected)
+    t2 = None if desk.t2 is None else writer.T2Maps(desk.t2.maps, desk.t2.regions)
+    page = writer.MriPage(
+        desk.images, desk.regions, rows, desk.findings, desk.budget, record, desk.expected, t2
+    )
     name = f"delivery/scans/{task.key}.html"
     writer.write(page, staging / name)
     return {
         "acquisition": {name: getattr(desk.scan, name) for name in ACQUISITIONS},
         "rows": len(rows),
         "page": name,
+        "maps": maps,
         "quality": writer.verdict(page),
         "remarks": [asdict(remark) for remark in writer.all_remarks(page)],
         "thumbnail": writer.thumbnail(page),
@@ -87,13 +94,15 @@ def _write_mask(regions: Segmentation, folder: Path, key: str) -> None:
 
 
 def _summary(rows: Table) -> dict[str, Any]:
-    """Median fat fraction over muscles and their total volume, for a line in the list of scans."""
-    main = rows[rows["method"].isin(["multiecho", "dixon"]) & (rows["at"] == "") & (rows["side"] != "both")]
+    """What a line says of a scan: medians over muscles and their total volume."""
+    main = rows[rows["method"].isin(MAIN) & (rows["at"] == "") & (rows["side"] != "both")]
     others = {name for name, word in words("sites").items() if word["kind"] != "muscle"}
     main = main[~main["site"].isin(others) & main["value"].notna()]
-    fat, volume = (main[main["measure"] == name]["value"] for name in ("fat_fraction", "volume"))
+    named = ("fat_fraction", "volume", "water_t2")
+    fat, volume, t2 = (main[main["measure"] == name]["value"] for name in named)
     return {
-        "muscles": len(fat),
+        "muscles": max(len(fat), len(volume)),
         "fat_fraction": float(fat.median()) if len(fat) else None,
         "volume": float(volume.sum()) if len(volume) else None,
+        "water_t2": float(t2.median()) if len(t2) else None,
     }

@@ -1,31 +1,43 @@
 """The steps of one muscle scan: read it, tell fat from water, find muscles, measure what was asked for."""
 
-import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from myoproof.core.acquisition import Acquisition, Echoes, Volume
 from myoproof.core.segmentation import Segmentation
 from myoproof.core.table import Table, from_rows
 from myoproof.errors import Finding, InvalidInput, MissingExtra, MyoproofError, OutOfDomain
-from myoproof.measures import dixon, mri_quality, multiecho, radiomics, relaxation
+from myoproof.measures import dixon, mri_quality, multiecho, radiomics, relaxation, size
 from myoproof.measures.multiecho_bias import budget
-from myoproof.numerics.fatwater import FatWaterParams, Separation, separate
+from myoproof.measures.relaxation_grids import mask_on
+from myoproof.numerics.fatwater import Separation
 from myoproof.registry import load_module, names
-from myoproof.segmentation import checks, drawn
+from myoproof.segmentation import checks, drawn, propagate
 from myoproof.sources import bids
-from myoproof.workflow import regions
+from myoproof.workflow import mri_follow, regions
 from myoproof.workflow.ledger_tasks import Task
 from myoproof.workflow.mri_find import from_json
+from myoproof.workflow.mri_read import FAT_AND_WATER, opened, threads
 
 NETWORK = "thigh"
 """The segmenter that is asked where nobody drew."""
 BORDER = dixon.Params(side_by_side=True)
+SIZE = size.Params(BORDER)
+SINGLE = "one contrast alone: the network parts muscles less surely than on fat and water (see its card)"
+
+
+@dataclass(frozen=True, slots=True)
+class T2:
+    """Maps of spin echoes on their own grid, and the regions there."""
+
+    maps: Volume
+    regions: Segmentation
 
 
 @dataclass(slots=True)
@@ -48,6 +60,10 @@ class Desk:
         Why there are none.
     expected : mapping of (site, side) to float
         Dice that the network expects of its own regions.
+    carried : Carried, optional
+        Regions of an earlier visit, as they were carried here.
+    t2 : T2, optional
+        Maps of the visit's spin echoes.
     budget : DataFrame, optional
         What falsifies its fat fractions.
     tables, findings : list
@@ -61,9 +77,16 @@ class Desk:
     regions: Segmentation | None = None
     absent: str = ""
     expected: dict[tuple[str, str], float] = field(default_factory=dict)
+    carried: mri_follow.Carried | None = None
+    t2: T2 | None = None
     budget: pd.DataFrame | None = None
     tables: list[Table] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
+
+    @property
+    def has_fat(self) -> bool:
+        """Whether fat and water are told apart."""
+        return isinstance(self.images.payload, Volume) and set(self.images.payload.channels) >= FAT_AND_WATER
 
     @property
     def options(self) -> Mapping[str, Any]:
@@ -76,60 +99,22 @@ class Desk:
         self.findings.append(Finding(level, category, message))
 
 
-def threads() -> int:
-    """Threads of compiled kernels in this process; the answers are the same for any number."""
-    return max(1, int(os.environ.get("NUMBA_NUM_THREADS", "1")))
-
-
 def read(task: Task) -> Desk:
-    """Read a scan, and separate fat and water where it holds echoes.
+    """Read a scan, and separate fat and water where it holds gradient echoes.
 
     Raises
     ------
     NotReadable, InvalidInput
-        If its files cannot be read or hold neither echoes nor fat and water.
+        As :func:`myoproof.workflow.mri_read.opened`.
     """
     findings: list[Finding] = []
-    scan = bids.read(from_json(task.work["scan"]), tell=findings.append)
-    known = {name: task.parameters[name] for name in ("subject", "session", "run")}
-    scan = replace(scan, **known)
-    desk = Desk(task, scan, scan, findings=findings)
-    if isinstance(scan.payload, Echoes):
-        _separate(desk, scan.payload)
-    elif not isinstance(scan.payload, Volume) or not {"fat", "water"} <= set(scan.payload.channels):
-        raise InvalidInput("holds neither echoes nor a fat and a water image", where=task.key)
-    return desk
-
-
-def _separate(desk: Desk, echoes: Echoes) -> None:
-    settings = desk.scan.settings
-    if "field_strength_t" not in settings:
-        mend = "write MagneticFieldStrength into its JSON sidecar"
-        raise InvalidInput("the field strength is not known", where=desk.task.key, mend=mend)
-    found = separate(
-        echoes.values,
-        echoes.echo_times_s,
-        field_strength_t=settings["field_strength_t"],
-        params=FatWaterParams(),
-        threads=threads(),
-    )
-    desk.separation = found
-    channels = {
-        "fat": np.abs(found.fat).astype(np.float32),
-        "water": np.abs(found.water).astype(np.float32),
-        "fat_fraction": found.pdff,
-        "fat_fraction_sd": found.pdff_sd,
-        "r2star": found.r2star,
-        "field_hz": found.field_hz,
-        "confidence": found.confidence,
-    }
-    desk.images = replace(desk.scan, payload=Volume(channels, echoes.affine))
-    for note in found.notes:
-        desk.remark("info", "separation", note)
+    who = {name: task.parameters[name] for name in ("subject", "session", "run")}
+    found = opened(task.work["scan"], who, findings.append)
+    return Desk(task, found.scan, found.images, found.separation, findings=findings)
 
 
 def segment(desk: Desk) -> None:
-    """Regions: drawn ones where there are some, else those of the network, else none with the reason.
+    """Regions: drawn ones, else those of an earlier visit, else the network's, else none with the reason.
 
     Raises
     ------
@@ -145,10 +130,20 @@ def segment(desk: Desk) -> None:
         read_regions = regions.read(path, desk.images, labels=desk.options["labels"], rater=rater)
         desk.regions = read_regions.segmentation
         desk.findings += read_regions.findings
-    else:
+    elif not _carry(desk):
         _ask_network(desk)
     if desk.regions is not None:
-        desk.findings += checks.check(desk.images, desk.regions)
+        desk.findings += checks.check(_with_fat(desk), desk.regions)
+
+
+def _carry(desk: Desk) -> bool:
+    """Whether the mask of an earlier visit could be carried here."""
+    desk.carried = mri_follow.carry(desk.task, desk.images, desk.findings.append)
+    if desk.carried is None:
+        return False
+    desk.regions = desk.carried.segmentation
+    add_channel(desk, "fat_change", propagate.fat_change(desk.images, desk.carried.found))
+    return True
 
 
 def _ask_network(desk: Desk) -> None:
@@ -169,9 +164,16 @@ def _ask_network(desk: Desk) -> None:
         desk.regions = found.segmentation
         sites = {label: site for label, (site, _) in found.segmentation.names.items()}
         desk.expected = {(sites[label], side): value for (label, side), value in found.sides.items()}
-        assert isinstance(desk.images.payload, Volume)
-        channels = {**desk.images.payload.channels, "certainty": found.certainty}
-        desk.images = replace(desk.images, payload=Volume(channels, desk.images.payload.affine))
+        add_channel(desk, "certainty", found.certainty)
+        if not desk.has_fat:
+            desk.remark("info", "segmentation", SINGLE)
+
+
+def add_channel(desk: Desk, name: str, values: npt.NDArray[np.float32]) -> None:
+    """Put one more map beside the images of the scan."""
+    assert isinstance(desk.images.payload, Volume)
+    volume = desk.images.payload
+    desk.images = replace(desk.images, payload=Volume({**volume.channels, name: values}, volume.affine))
 
 
 def measure(desk: Desk) -> None:
@@ -180,11 +182,19 @@ def measure(desk: Desk) -> None:
         desk.tables.append(_absent(desk))
     elif desk.separation is not None:
         desk.tables.append(multiecho_rows(desk, desk.regions))
-    else:
+    elif desk.has_fat:
         desk.tables.append(dixon.measure(desk.images, desk.regions, params=BORDER))
-    desk.budget = budget(desk.scan, multiecho.Params(border=BORDER))
-    if desk.regions is not None and desk.task.work["t2"] and desk.options["t2"]:
+    else:
+        desk.tables.append(size.measure(size_images(desk), desk.regions, params=SIZE))
+    if desk.has_fat:
+        kept = desk.separation.phase_kept if desk.separation is not None else None
+        desk.budget = budget(desk.scan, multiecho.Params(border=BORDER), phase_kept=kept)
+    if desk.carried is not None:
+        desk.tables.append(mri_follow.rows(desk.carried, desk.scan))
+    if desk.regions is not None and desk.options["t2"] and _t2_scan(desk):
         attempt(desk, "water T2", _water_t2)
+    elif desk.regions is not None and not desk.has_fat:
+        desk.tables.append(_no_t2(desk, desk.regions))
     if desk.regions is not None and desk.options["radiomics"]:
         attempt(desk, "radiomics", _radiomics)
 
@@ -218,17 +228,48 @@ def images_of(desk: Desk) -> Acquisition:
     return replace(desk.images, modality="dixon")
 
 
+def size_images(desk: Desk) -> Acquisition:
+    """The one image that a single-contrast scan is measured on."""
+    assert isinstance(desk.images.payload, Volume)
+    volume = desk.images.payload
+    return replace(desk.images, payload=Volume({"image": volume.channels["image"]}, volume.affine))
+
+
+def _with_fat(desk: Desk) -> Acquisition:
+    """The images for those who look at fat and water: one contrast counts as water."""
+    return desk.images if desk.has_fat else replace(desk.images, payload=size.image_of(size_images(desk)))
+
+
+def _t2_scan(desk: Desk) -> bool:
+    return bool(desk.task.work["t2"]) or desk.scan.modality == "t2_mapping"
+
+
 def _water_t2(desk: Desk) -> Table:
-    echoes = _companion(desk, "t2")
+    echoes = desk.scan if desk.scan.modality == "t2_mapping" else _companion(desk, "t2")
     assert echoes is not None
     assert desk.regions is not None
-    context = relaxation.Context(fat=desk.images, field=_companion(desk, "b1"), threads=threads())
-    return relaxation.measure(echoes, desk.regions, context=context)
+    fat = desk.images if desk.has_fat else None
+    context = relaxation.Context(fat=fat, field=_companion(desk, "b1"), threads=threads())
+    rows = relaxation.measure(echoes, desk.regions, context=context)
+    if desk.options["maps"]:
+        desk.t2 = T2(relaxation.maps(echoes, context=context), mask_on(desk.regions, echoes.payload)[0])
+    return rows
+
+
+def _no_t2(desk: Desk, drawn_on: Segmentation) -> Table:
+    """Rows that say that a visit of a single contrast has no T2."""
+    start = {name: getattr(desk.scan, name) for name in ("subject", "session", "run", "modality")}
+    start |= {"method": relaxation.METHOD, "method_version": relaxation.METHOD_VERSION}
+    start |= {"rater": drawn_on.rater, "measure": "water_t2"}
+    start |= {"absent": "not_measured" if _t2_scan(desk) else "not_imaged"}
+    sized = desk.tables[0][["site", "side"]].drop_duplicates()
+    return from_rows({**start, "site": site, "side": side} for site, side in sized.itertuples(index=False))
 
 
 def _radiomics(desk: Desk) -> Table:
     assert desk.regions is not None
-    return radiomics.measure(desk.images, desk.regions, threads=threads())
+    params = radiomics.Params(channel="fat_fraction" if desk.has_fat else "image")
+    return radiomics.measure(desk.images, desk.regions, params=params, threads=threads())
 
 
 def _companion(desk: Desk, name: str) -> Acquisition | None:
@@ -248,20 +289,20 @@ def _companion(desk: Desk, name: str) -> Acquisition | None:
 
 def judged(desk: Desk, rows: pd.DataFrame) -> Table:
     """The rows with what speaks against the whole scan: weak signal, ghosts, voids of metal."""
-    images = desk.images
-    if isinstance(desk.scan.payload, Echoes):
+    images = _with_fat(desk)
+    if desk.separation is not None and isinstance(desk.scan.payload, Echoes):
         first = np.abs(desk.scan.payload.values[..., 0]).astype(np.float32)
         shown = Volume({"water": first, "fat": np.zeros_like(first)}, desk.scan.payload.affine)
         images = replace(desk.images, payload=shown)
     found = mri_quality.assess(images)
     desk.findings += mri_quality.findings(found)
-    return mri_quality.mark(rows, found)
+    return mri_quality.mark(mri_follow.marked(rows, desk.carried), found)
 
 
 def _absent(desk: Desk) -> Table:
     """Rows that say why nothing stands there."""
     scheme = drawn.read_scheme(desk.options["labels"] or regions.USUAL_SCHEME)
-    own = multiecho if desk.separation is not None else dixon
+    own: Any = multiecho if desk.separation is not None else dixon if desk.has_fat else size
     start = {name: getattr(desk.scan, name) for name in ("subject", "session", "run", "modality")}
     start |= {"method": own.METHOD, "method_version": own.METHOD_VERSION, "absent": desk.absent}
     return from_rows(

@@ -19,6 +19,7 @@ from myoproof.measures.multiecho_settings import relaxation_of
 from myoproof.sources import bids, bids_images, bids_nifti
 from myoproof.workflow import folder as study_folder
 from myoproof.workflow import regions
+from myoproof.workflow.mri_read import separation_of, solver_of
 
 USUAL = frozenset({"muscle_cut_by_stack_end", "sides_split_by_geometry"})
 """Flags of nearly every scan, left out of the summary."""
@@ -121,7 +122,11 @@ def measure_multiecho(
     found = regions.read(files.segmentation, scan, labels=files.labels, rater=files.rater)
     remarks += found.findings
     params = _params(scan, options or {})
-    context = multiecho.Context(b1=_b1(files), threads=jobs, progress=progress)
+    solver = solver_of(scan, params.solver)
+    separation = separation_of(scan, params=solver, threads=jobs, progress=progress)
+    remarks += [Finding("info", "separation", note) for note in separation.notes]
+    context = multiecho.Context(separation=separation, b1=_b1(files), threads=jobs)
+    params = replace(params, solver=solver)
     rows = multiecho.measure(scan, found.segmentation, context=context, params=params)
     companions = () if files.b1 is None else (bids_nifti.digest([files.b1]),)
     inputs = (scan.digest, *found.inputs, *companions)
@@ -129,7 +134,7 @@ def measure_multiecho(
     settings = json.loads(json.dumps(asdict(params) | {"settings": dict(scan.settings)}))
     act = study_folder.Act(f"{multiecho.METHOD}@{multiecho.METHOD_VERSION}", key | settings, inputs)
     rows = finish(rows.assign(provenance=act.id))
-    told = budget(scan, params)
+    told = budget(scan, params, phase_kept=separation.phase_kept)
     if out is not None:
         write_table(rows, out)
         write_table(told, out.with_name(f"{out.name.split('.')[0]}.bias.csv"))
