@@ -13,6 +13,7 @@ from myoproof.core.acquisition import Form, Volume
 from myoproof.core.table import Table, from_rows
 from myoproof.delivery import mri_page, mri_profiles, mri_report, mri_rows, mri_slices
 from myoproof.delivery.mri_page import MriPage
+from myoproof.delivery.overlay_slices import make_stack
 from myoproof.errors import Finding, InvalidInput
 from myoproof.measures import dixon
 from myoproof.phantoms.dixon import Phantom, ThighParams, thigh
@@ -165,7 +166,7 @@ def test_other_payloads_are_refused(page: MriPage) -> None:
 def test_doubtful_slices_are_shown(phantom: Phantom) -> None:
     volume = phantom.acquisition.payload
     assert isinstance(volume, Volume)
-    stack = mri_slices.make_stack(volume, phantom.segmentation)
+    stack = make_stack(volume, phantom.segmentation)
     deep = replace(
         stack,
         labels=np.repeat(stack.labels, 20, axis=0),

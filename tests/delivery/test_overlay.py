@@ -12,7 +12,7 @@ from myoproof.core.acquisition import Acquisition, Volume
 from myoproof.core.segmentation import Segmentation
 from myoproof.core.table import from_rows
 from myoproof.delivery import overlay
-from myoproof.delivery.overlay_slices import choose, make_view, window
+from myoproof.delivery.overlay_slices import choose, make_stack, window
 from myoproof.errors import InvalidInput, NotWritable
 
 SHAPE = (60, 40, 9)
@@ -127,29 +127,29 @@ def test_right_is_shown_left_and_front_up_however_stored(scan, mask, flip: tuple
     turn = (slice(None, None, flip[0]), slice(None, None, flip[1]))
     affine = scan.payload.affine @ np.diag([flip[0], flip[1], 1.0, 1.0])
     channels = {name: array[turn] for name, array in scan.payload.channels.items()}
-    view = make_view(Volume(channels, affine), replace(mask, labels=mask.labels[turn], affine=affine))
-    assert view.ends == ("R", "L", "A", "P")
-    image = view.signal[4]
+    stack = make_stack(Volume(channels, affine), replace(mask, labels=mask.labels[turn], affine=affine))
+    assert stack.ends == ("R", "L", "A", "P")
+    image = stack.images["signal"][4]
     middle = image.shape[1] // 2
     assert image[:, : middle - 1].sum() > 1.3 * image[:, middle + 1 :].sum()
     assert image[: image.shape[0] // 2 - 1].sum() > 1.1 * image[image.shape[0] // 2 + 1 :].sum()
-    np.testing.assert_allclose(view.heights_mm, 8.0 * np.arange(9))
+    np.testing.assert_allclose(stack.heights_mm, 8.0 * np.arange(9))
 
 
 def test_coronal_and_sagittal_stacks_have_their_own_edges(scan, mask) -> None:
     for spacing, ends in (((2.0, 9.0, 2.0), ("R", "L", "S", "I")), ((9.0, 2.0, 2.0), ("A", "P", "S", "I"))):
         affine = np.diag([-spacing[0], -spacing[1], spacing[2], 1.0])
-        view = make_view(Volume(scan.payload.channels, affine), replace(mask, affine=affine))
-        assert view.ends == ends
+        stack = make_stack(Volume(scan.payload.channels, affine), replace(mask, affine=affine))
+        assert stack.ends == ends
 
 
 def test_slices_are_quartiles_of_the_labelled_and_prefer_the_doubtful(scan, mask) -> None:
-    view = make_view(scan.payload, mask)
-    assert choose(view, []) == [3, 4, 5]
-    assert choose(view, [7]) == [3, 4, 7]
-    assert choose(view, [4]) == [3, 4, 5]
-    assert choose(view, [8]) == [3, 4, 5]
-    empty = make_view(scan.payload, replace(mask, labels=np.zeros_like(mask.labels)))
+    stack = make_stack(scan.payload, mask)
+    assert choose(stack, []) == [3, 4, 5]
+    assert choose(stack, [7]) == [3, 4, 7]
+    assert choose(stack, [4]) == [3, 4, 5]
+    assert choose(stack, [8]) == [3, 4, 5]
+    empty = make_stack(scan.payload, replace(mask, labels=np.zeros_like(mask.labels)))
     assert choose(empty, []) == [4]
 
 

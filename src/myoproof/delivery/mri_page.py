@@ -19,7 +19,8 @@ from myoproof.core.table import Table, is_simulated
 from myoproof.delivery import mri_rows, mri_slices
 from myoproof.delivery.mri_profiles import profile
 from myoproof.delivery.mri_rows import RANKS, Cell, Remark
-from myoproof.delivery.mri_slices import Layer, Shade, Stack
+from myoproof.delivery.mri_slices import Layer, Shade
+from myoproof.delivery.overlay_slices import Stack, make_stack, slice_heights_mm
 from myoproof.delivery.page import records
 from myoproof.delivery.wording import number, series
 from myoproof.errors import Finding, InvalidInput
@@ -134,9 +135,9 @@ def render(page: MriPage) -> str:
     volume = page.acquisition.payload
     if not isinstance(volume, Volume):
         raise InvalidInput(f"the page needs a volume, not {type(volume).__name__}")
-    stack = mri_slices.make_stack(volume, page.segmentation)
+    stack = make_stack(volume, page.segmentation)
     simulated = is_simulated(page.table)
-    heights = mri_slices.slice_heights_mm(volume)
+    heights = slice_heights_mm(volume)
     profiles = [
         profile(page.table, measure, heights, key=measure.replace("_", "-"), simulated=simulated)
         for measure in ("fat_fraction", "cross_sectional_area")
@@ -201,7 +202,7 @@ def thumbnail(page: MriPage) -> str:
     """The middle slice as a small picture, for a list of scans (a ``data:`` address)."""
     volume = page.acquisition.payload
     assert isinstance(volume, Volume)
-    stack = mri_slices.make_stack(volume, page.segmentation)
+    stack = make_stack(volume, page.segmentation)
     levels = mri_slices.choose(stack, ())
     return mri_slices.thumbnail(stack, levels[len(levels) // 2])
 
@@ -236,7 +237,7 @@ def montages(page: MriPage, stack: Stack) -> list[Montage]:
 
 def _t2_montage(t2: T2Maps) -> Montage:
     """Water T2 on the grid of its own scan."""
-    stack = mri_slices.make_stack(t2.maps, t2.segmentation)
+    stack = make_stack(t2.maps, t2.segmentation)
     levels = mri_slices.choose(stack, ())
     values = stack.images["water_t2_ms"]
     shown = np.where(values > 0, values, np.float32(np.nan))

@@ -14,13 +14,10 @@ import numpy.typing as npt
 from PIL import Image
 from scipy import ndimage
 
-from myoproof.core.acquisition import Volume
 from myoproof.core.segmentation import Segmentation
+from myoproof.delivery.naming import abbreviation
 from myoproof.delivery.overlay import COLOURS
-from myoproof.delivery.overlay_slices import LETTERS, MARGIN_MM, STRAY_SHARE, window
-from myoproof.numerics.grids import axis_towards
-from myoproof.numerics.limbs import body
-from myoproof.vocabulary.lookup import words
+from myoproof.delivery.overlay_slices import Stack, window
 
 Floats = npt.NDArray[np.float32]
 
@@ -37,34 +34,6 @@ LEVELS = 101
 """Steps of a map's colours: a per cent each."""
 LEAST_NAMED = 0.004
 """A region smaller than this share of the slice bears no letters."""
-
-
-@dataclass(frozen=True, slots=True)
-class Stack:
-    """Images and regions of a scan, shape (slice, row, column), as a radiologist reads them.
-
-    Parameters
-    ----------
-    images : mapping of str to ndarray
-        Channels of the volume, and ``signal`` (fat plus water).
-    tissue : ndarray of bool
-        What is no air.
-    labels : ndarray
-        Regions; 0 where there are none.
-    spacing_mm : tuple of float
-        Row and column spacing.
-    ends : tuple of str
-        Letters at the left, right, upper and lower edge.
-    heights_mm : ndarray
-        Position of every slice along its normal's world axis.
-    """
-
-    images: Mapping[str, Floats]
-    tissue: npt.NDArray[np.bool_]
-    labels: npt.NDArray[np.uint16]
-    spacing_mm: tuple[float, float]
-    ends: tuple[str, str, str, str]
-    heights_mm: npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,55 +71,6 @@ class Layer:
     alt: str
     colours: Mapping[int, str]
     names: Mapping[int, str] = field(default_factory=dict)
-
-
-def make_stack(volume: Volume, segmentation: Segmentation | None) -> Stack:
-    """Turn a scan to the radiological convention and crop it to the body.
-
-    Parameters
-    ----------
-    volume : Volume
-        Channels ``fat`` and ``water``, or any; the first then counts as the signal.
-    segmentation : Segmentation, optional
-        On the same grid.
-
-    Returns
-    -------
-    Stack
-        Axial: anterior up, the person's right on the left. Coronal: superior up, right on the left.
-        Sagittal: superior up, anterior on the left.
-    """
-    worlds = {axis_towards(volume.affine, world)[0]: world for world in range(3)}
-    through = worlds[volume.slice_axis]
-    vertical, horizontal = {2: (1, 0), 1: (2, 0), 0: (2, 1)}[through]
-    order = tuple(axis_towards(volume.affine, world)[0] for world in (through, vertical, horizontal))
-    signs = [axis_towards(volume.affine, world)[1] for world in (vertical, horizontal)]
-    turn = (slice(None), slice(None, None, -signs[0]), slice(None, None, -signs[1]))
-    images = {name: np.nan_to_num(values.transpose(order)[turn]) for name, values in volume.channels.items()}
-    if {"fat", "water"} <= set(images):
-        images["signal"] = images["fat"] + images["water"]
-    else:
-        images["signal"] = next(iter(images.values()))
-    shape = images["signal"].shape
-    given = np.zeros(shape, np.uint16) if segmentation is None else segmentation.labels.transpose(order)[turn]
-    tissue = body(images["signal"].transpose(1, 2, 0)).transpose(2, 0, 1)
-    drawn = (given > 0).any(axis=(1, 2))
-    shown = tissue[drawn] if drawn.any() else tissue
-    spacing = (float(volume.spacing_mm[order[1]]), float(volume.spacing_mm[order[2]]))
-    crop = (slice(None), _crop(shown.sum(axis=(0, 2)), spacing[0]), _crop(shown.sum(axis=(0, 1)), spacing[1]))
-    ends = (*LETTERS[horizontal], *LETTERS[vertical])
-    heights = slice_heights_mm(volume)
-    images = {name: np.asarray(values[crop], dtype=np.float32) for name, values in images.items()}
-    return Stack(images, tissue[crop], given[crop], spacing, ends, heights)
-
-
-def slice_heights_mm(volume: Volume) -> npt.NDArray[np.float64]:
-    """Position of every slice's middle along the world axis nearest to its normal, shape (slice,)."""
-    axis = volume.slice_axis
-    world = next(world for world in range(3) if axis_towards(volume.affine, world)[0] == axis)
-    places = np.tile(np.array([(length - 1) / 2 for length in volume.shape]), (volume.shape[axis], 1))
-    places[:, axis] = np.arange(volume.shape[axis])
-    return np.asarray((places @ volume.affine[:3, :3].T + volume.affine[:3, 3])[:, world])
 
 
 def choose(stack: Stack, doubtful: Sequence[int]) -> list[int]:
@@ -217,12 +137,6 @@ def palette(segmentation: Segmentation | None) -> tuple[dict[int, str], dict[int
     numbered = {label: site for label, (site, _) in segmentation.names.items()}
     letters = {label: abbreviation(site) for label, site in numbered.items()}
     return {label: colours[site] for label, site in numbered.items()}, letters
-
-
-def abbreviation(site: str) -> str:
-    """Two or three letters for a site."""
-    known = words("sites").get(site)
-    return known["abbreviation"] if known else "".join(part[0] for part in site.split("_")).upper()[:4]
 
 
 def scale_bar(shade: Shade, texts: Sequence[str]) -> str:
@@ -329,11 +243,3 @@ def _ends(stack: Stack, wide: float) -> list[str]:
         f'<text x="{wide - 4:.0f}" y="15" class="end" text-anchor="end">{right}</text>',
         f'<text x="{wide / 2:.0f}" y="12" class="end small" text-anchor="middle">{up}</text>',
     ]
-
-
-def _crop(counts: npt.NDArray[np.int_], width_mm: float) -> slice:
-    places = np.flatnonzero(counts > STRAY_SHARE * counts.max(initial=0))
-    if not places.size:
-        return slice(None)
-    margin = int(np.ceil(MARGIN_MM / width_mm))
-    return slice(max(0, int(places[0]) - margin), int(places[-1]) + margin + 1)

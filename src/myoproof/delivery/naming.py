@@ -97,6 +97,18 @@ def _either(name: str) -> str:
     return label("sites", name) if name in words("sites") else term_name(name)
 
 
+def abbreviation(site: str) -> str:
+    """A few letters for a site.
+
+    Examples
+    --------
+    >>> abbreviation("vastus_lateralis"), abbreviation("my_own_muscle")
+    ('VL', 'MOM')
+    """
+    known = words("sites").get(site)
+    return known["abbreviation"] if known else "".join(part[0] for part in site.split("_")).upper()[:4]
+
+
 def term_name(term: str, *, measure: bool = True) -> str:
     """A feature name ``measure/site/side`` as words.
 

@@ -18,9 +18,10 @@ from myoproof.core.atomic import atomic_path
 from myoproof.core.segmentation import Segmentation
 from myoproof.core.table import Table
 from myoproof.delivery.figures import INK, MUTED, RULE, VERMILION, label_svg, style
-from myoproof.delivery.overlay_slices import View, choose, make_view, window
+from myoproof.delivery.naming import abbreviation
+from myoproof.delivery.overlay_slices import Stack, choose, make_stack, window
 from myoproof.errors import InvalidInput
-from myoproof.vocabulary.lookup import label, words
+from myoproof.vocabulary.lookup import label
 
 COLOURS = (
     "#4FC3F7", "#FFB74D", "#81C784", "#F48FB1", "#FFF176", "#B39DDB",
@@ -98,10 +99,10 @@ def write(acquisition: Acquisition, segmentation: Segmentation, table: Table, pa
     lines = _lines(table)
     if not lines:
         raise InvalidInput("the table holds no fat fraction of a whole muscle", mend="measure dixon first")
-    view = make_view(volume, segmentation)
-    levels = choose(view, _suspected(table))
+    stack = make_stack(volume, segmentation)
+    levels = choose(stack, _suspected(table))
     with style():
-        figure = _draw(acquisition, segmentation, view, levels, lines)
+        figure = _draw(acquisition, segmentation, stack, levels, lines)
         path = Path(path)
         with atomic_path(path) as temporary:
             if path.suffix.lower() == ".png":
@@ -158,11 +159,11 @@ def _suspected(table: pd.DataFrame) -> list[int]:
 def _draw(
     acquisition: Acquisition,
     segmentation: Segmentation,
-    view: View,
+    stack: Stack,
     levels: Sequence[int],
     lines: Sequence[_Line],
 ) -> Figure:
-    rows, columns = view.signal.shape[1] * view.spacing_mm[0], view.signal.shape[2] * view.spacing_mm[1]
+    rows, columns = (n * step for n, step in zip(stack.tissue.shape[1:], stack.spacing_mm, strict=True))
     wide = (WIDTH_IN - 0.3) / max(len(levels), 3)
     tall = min(wide * rows / columns, 4.2)
     images_in, table_in = 2 * tall + 0.75, ROW_IN * (len(lines) + 2) + 0.5
@@ -176,7 +177,7 @@ def _draw(
         top = height - HEAD_IN - 0.22
         boxes = [(left, top - (row + 1) * tall - row * 0.05, wide - 0.06, tall) for row in (0, 1)]
         axes = [figure.add_axes(_share(box, height)) for box in boxes]
-        _slice(axes[0], axes[1], view, level, segmentation, colours)
+        _slice(axes[0], axes[1], stack, level, segmentation, colours)
     _scale(figure, height, height - HEAD_IN - images_in + 0.2)
     _rows(figure, lines, colours, (0.0, FOOT_IN, WIDTH_IN, table_in), height)
     _foot(figure, acquisition, lines, height)
@@ -190,11 +191,6 @@ def _share(box_in: tuple[float, float, float, float], height: float) -> tuple[fl
 
 def _sites(segmentation: Segmentation) -> list[str]:
     return list(dict.fromkeys(site for _, (site, _) in sorted(segmentation.names.items())))
-
-
-def _abbreviation(site: str) -> str:
-    known = words("sites").get(site)
-    return known["abbreviation"] if known else "".join(part[0] for part in site.split("_")).upper()[:4]
 
 
 def _common(lines: Sequence[_Line]) -> frozenset[str]:
@@ -226,13 +222,16 @@ def _head(
 
 
 def _slice(
-    above: Axes, below: Axes, view: View, level: int, segmentation: Segmentation, colours: Mapping[str, str]
+    above: Axes, below: Axes, stack: Stack, level: int, segmentation: Segmentation, colours: Mapping[str, str]
 ) -> None:
     """One slice: signal with named contours above, fat fraction with the same contours below."""
-    low, high = window(view.signal[level])
-    ratio = view.spacing_mm[0] / view.spacing_mm[1]
-    above.imshow(view.signal[level], cmap="gray", vmin=low, vmax=high, aspect=ratio, interpolation="none")
-    below.imshow(view.fraction[level], cmap=FRACTION_MAP, vmin=0, vmax=1, aspect=ratio, interpolation="none")
+    fat, signal = stack.images["fat"][level], stack.images["signal"][level]
+    air = np.full(signal.shape, np.nan, np.float32)
+    fraction = np.divide(fat, signal, out=air, where=stack.tissue[level] & (signal > 0))
+    low, high = window(signal)
+    ratio = stack.spacing_mm[0] / stack.spacing_mm[1]
+    above.imshow(signal, cmap="gray", vmin=low, vmax=high, aspect=ratio, interpolation="none")
+    below.imshow(fraction, cmap=FRACTION_MAP, vmin=0, vmax=1, aspect=ratio, interpolation="none")
     for ax in (above, below):
         ax.set_facecolor("black")
         ax.set_xticks([])
@@ -241,21 +240,21 @@ def _slice(
             spine.set_visible(False)
     for site, colour in colours.items():
         mask = np.isin(
-            view.labels[level], [number for number, name in segmentation.names.items() if name[0] == site]
+            stack.labels[level], [number for number, name in segmentation.names.items() if name[0] == site]
         )
         if mask.any():
             above.contour(mask, levels=[0.5], colors=[colour], linewidths=0.9)
             below.contour(mask, levels=[0.5], colors=["white"], linewidths=0.7)
-            _name_pieces(above, mask, _abbreviation(site), colour)
-    shown = f"slice {view.numbers[level]}  ({'xyz'[_through(view)]} {view.heights_mm[level]:+.0f} mm)"
+            _name_pieces(above, mask, abbreviation(site), colour)
+    shown = f"slice {level}  ({'xyz'[_through(stack)]} {stack.heights_mm[level]:+.0f} mm)"
     above.set_title(shown, fontsize=9, weight="normal", pad=3)
-    _orientation(above, view)
-    _orientation(below, view)
+    _orientation(above, stack)
+    _orientation(below, stack)
 
 
-def _through(view: View) -> int:
+def _through(stack: Stack) -> int:
     """World axis through the slices, from the letters at the edges."""
-    return next(world for world, letter in enumerate("RAS") if letter not in view.ends)
+    return next(world for world, letter in enumerate("RAS") if letter not in stack.ends)
 
 
 def _name_pieces(ax: Axes, mask: npt.NDArray[np.bool_], text: str, colour: str) -> None:
@@ -270,8 +269,8 @@ def _name_pieces(ax: Axes, mask: npt.NDArray[np.bool_], text: str, colour: str) 
         ax.text(float(column), float(row), text, color=colour, fontsize=6, ha="center", va="center", bbox=box)
 
 
-def _orientation(ax: Axes, view: View) -> None:
-    left, right, up, down = view.ends
+def _orientation(ax: Axes, stack: Stack) -> None:
+    left, right, up, down = stack.ends
     corners = ((0.015, 0.97, left, "left"), (0.985, 0.97, right, "right"))
     for x, y, letter, align in corners:
         ax.text(
@@ -329,7 +328,7 @@ def _rows(
         _line(ax, y, line, colours.get(line.site, INK), line.flags - common)
         if line.site != earlier:
             ax.axhline(y - 0.5, color=RULE, linewidth=0.5, zorder=0)
-            name = f"{label('sites', line.site)} ({_abbreviation(line.site)})"
+            name = f"{label('sites', line.site)} ({abbreviation(line.site)})"
             ax.text(0.15 / WIDTH_IN, y, name, transform=texts, fontsize=8.5, va="center")
         earlier = line.site
         ax.text(2.6 / WIDTH_IN, y, line.side or "?", transform=texts, fontsize=8.5, va="center", ha="right")

@@ -1,8 +1,7 @@
 """Slices as a radiologist reads them: turned to the radiological convention, cropped, chosen to inform."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -23,47 +22,46 @@ LETTERS = (("R", "L"), ("A", "P"), ("S", "I"))
 
 
 @dataclass(frozen=True, slots=True)
-class View:
-    """Two images and a mask, shape (slice, row, column), as they are shown.
+class Stack:
+    """Images and regions of a scan, shape (slice, row, column), as a radiologist reads them.
 
     Parameters
     ----------
-    signal, fraction : ndarray
-        Fat plus water, and fat fraction (NaN in air).
+    images : mapping of str to ndarray
+        Channels of the volume, and ``signal`` (fat plus water).
+    tissue : ndarray of bool
+        What is no air.
     labels : ndarray
-        The mask.
+        Regions; 0 where there are none.
     spacing_mm : tuple of float
         Row and column spacing.
     ends : tuple of str
         Letters at the left, right, upper and lower edge.
-    numbers : ndarray
-        Voxel slice index of every slice shown.
     heights_mm : ndarray
         Position of every slice along its normal's world axis.
     """
 
-    signal: Floats
-    fraction: Floats
+    images: Mapping[str, Floats]
+    tissue: npt.NDArray[np.bool_]
     labels: npt.NDArray[np.uint16]
     spacing_mm: tuple[float, float]
     ends: tuple[str, str, str, str]
-    numbers: npt.NDArray[np.intp]
     heights_mm: npt.NDArray[np.float64]
 
 
-def make_view(volume: Volume, segmentation: Segmentation) -> View:
+def make_stack(volume: Volume, segmentation: Segmentation | None) -> Stack:
     """Turn a scan to the radiological convention and crop it to the body.
 
     Parameters
     ----------
     volume : Volume
-        Channels ``fat`` and ``water``.
-    segmentation : Segmentation
+        Channels ``fat`` and ``water``, or any; the first then counts as the signal.
+    segmentation : Segmentation, optional
         On the same grid.
 
     Returns
     -------
-    View
+    Stack
         Axial: anterior up, the person's right on the left. Coronal: superior up, right on the left.
         Sagittal: superior up, anterior on the left.
     """
@@ -73,36 +71,39 @@ def make_view(volume: Volume, segmentation: Segmentation) -> View:
     order = tuple(axis_towards(volume.affine, world)[0] for world in (through, vertical, horizontal))
     signs = [axis_towards(volume.affine, world)[1] for world in (vertical, horizontal)]
     turn = (slice(None), slice(None, None, -signs[0]), slice(None, None, -signs[1]))
-
-    def turned(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
-        return array.transpose(order)[turn]
-
-    fat, water = (np.nan_to_num(turned(volume.channels[name])) for name in ("fat", "water"))
-    signal, labels = fat + water, turned(segmentation.labels)
-    tissue = body(signal.transpose(1, 2, 0)).transpose(2, 0, 1)
-    fraction = np.divide(
-        fat, signal, out=np.full(signal.shape, np.nan, np.float32), where=tissue & (signal > 0)
-    )
-    spacing = (float(volume.spacing_mm[order[1]]), float(volume.spacing_mm[order[2]]))
-    drawn = (labels > 0).any(axis=(1, 2))
+    images = {name: np.nan_to_num(values.transpose(order)[turn]) for name, values in volume.channels.items()}
+    if {"fat", "water"} <= set(images):
+        images["signal"] = images["fat"] + images["water"]
+    else:
+        images["signal"] = next(iter(images.values()))
+    shape = images["signal"].shape
+    given = np.zeros(shape, np.uint16) if segmentation is None else segmentation.labels.transpose(order)[turn]
+    tissue = body(images["signal"].transpose(1, 2, 0)).transpose(2, 0, 1)
+    drawn = (given > 0).any(axis=(1, 2))
     shown = tissue[drawn] if drawn.any() else tissue
+    spacing = (float(volume.spacing_mm[order[1]]), float(volume.spacing_mm[order[2]]))
     crop = (slice(None), _crop(shown.sum(axis=(0, 2)), spacing[0]), _crop(shown.sum(axis=(0, 1)), spacing[1]))
-    middle = np.array([(length - 1) / 2 for length in volume.shape])
-    places = np.tile(middle, (signal.shape[0], 1))
-    places[:, volume.slice_axis] = np.arange(signal.shape[0])
-    heights = (places @ volume.affine[:3, :3].T + volume.affine[:3, 3])[:, through]
-    ends = (LETTERS[horizontal][0], LETTERS[horizontal][1], LETTERS[vertical][0], LETTERS[vertical][1])
-    return View(
-        signal[crop], fraction[crop], labels[crop], spacing, ends, np.arange(signal.shape[0]), heights
-    )
+    ends = (*LETTERS[horizontal], *LETTERS[vertical])
+    heights = slice_heights_mm(volume)
+    images = {name: np.asarray(values[crop], dtype=np.float32) for name, values in images.items()}
+    return Stack(images, tissue[crop], given[crop], spacing, ends, heights)
 
 
-def choose(view: View, suspected: Sequence[int], *, count: int = 3) -> list[int]:
+def slice_heights_mm(volume: Volume) -> npt.NDArray[np.float64]:
+    """Position of every slice's middle along the world axis nearest to its normal, shape (slice,)."""
+    axis = volume.slice_axis
+    world = next(world for world in range(3) if axis_towards(volume.affine, world)[0] == axis)
+    places = np.tile(np.array([(length - 1) / 2 for length in volume.shape]), (volume.shape[axis], 1))
+    places[:, axis] = np.arange(volume.shape[axis])
+    return np.asarray((places @ volume.affine[:3, :3].T + volume.affine[:3, 3])[:, world])
+
+
+def choose(stack: Stack, suspected: Sequence[int], *, count: int = 3) -> list[int]:
     """Slices to show: quartiles of the labelled stack, a suspected slice in place of the nearest of them.
 
     Parameters
     ----------
-    view : View
+    stack : Stack
         The scan.
     suspected : sequence of int
         Slices in which something is doubtful.
@@ -114,9 +115,9 @@ def choose(view: View, suspected: Sequence[int], *, count: int = 3) -> list[int]
     list of int
         Increasing; fewer where fewer are labelled, the middle slice where none is.
     """
-    labelled = np.flatnonzero((view.labels > 0).any(axis=(1, 2)))
+    labelled = np.flatnonzero((stack.labels > 0).any(axis=(1, 2)))
     if not labelled.size:
-        return [view.labels.shape[0] // 2]
+        return [stack.labels.shape[0] // 2]
     places = np.linspace(0, labelled.size - 1, count + 2)[1:-1]
     chosen = {int(labelled[round(place)]) for place in places}
     doubtful = sorted(set(suspected) & set(labelled.tolist()) - chosen)
