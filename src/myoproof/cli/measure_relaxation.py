@@ -27,7 +27,7 @@ def measure_relaxation(
     maps: Annotated[
         Path | None, typer.Option(help="Folder for maps of water T2, its SD, B1 and fat.")
     ] = None,
-    labels: Labels = "huashan11",
+    labels: Labels = "",
     echo_times: Annotated[
         str, typer.Option(help="Echo times in ms, by commas, where no sidecar tells them.")
     ] = "",

@@ -68,12 +68,7 @@ def measure_derived(
     }
     act = study_folder.Act(ACT, key | settings, scan.inputs)
     rows = Table(rows.assign(provenance=act.id))
-    if out is not None:
-        write_table(rows, out)
-        study_folder.write_json(act.record, out.with_name(out.name + ".provenance.json"))
-    if into is not None:
-        study_folder.add_acquisition(into, scan.acquisition)
-        study_folder.add_part(into, rows, act)
+    study_folder.keep(rows, act, scan.acquisition, out=out, into=into)
     return rows
 
 

@@ -140,6 +140,35 @@ def add_acquisition(folder: Path, acquisition: Acquisition) -> None:
     write_subjects(folder, make_cohort(frames["subjects"], frames["acquisitions"], pd.DataFrame(), *tables))
 
 
+def keep(rows: Table, act: Act, acquisition: Acquisition, *, out: Path | None, into: Path | None) -> None:
+    """Keep the rows of one scan where they are asked for.
+
+    Parameters
+    ----------
+    rows : Table
+        With their provenance.
+    act : Act
+        What made them.
+    acquisition : Acquisition
+        What they were made of.
+    out : Path, optional
+        File for the rows, CSV or Parquet; the provenance record is written beside it.
+    into : Path, optional
+        Study folder that they are added to.
+
+    Raises
+    ------
+    NotWritable
+        If a file cannot be written.
+    """
+    if out is not None:
+        write_table(rows, out)
+        write_json(act.record, out.with_name(out.name + ".provenance.json"))
+    if into is not None:
+        add_acquisition(into, acquisition)
+        add_part(into, rows, act)
+
+
 def add_part(folder: Path, rows: Table, act: Act) -> str:
     """Add measurement rows as one immutable part; equal keys of earlier parts are superseded.
 

@@ -135,13 +135,9 @@ def measure_multiecho(
     act = study_folder.Act(f"{multiecho.METHOD}@{multiecho.METHOD_VERSION}", key | settings, inputs)
     rows = finish(rows.assign(provenance=act.id))
     told = budget(scan, params, phase_kept=separation.phase_kept)
+    study_folder.keep(rows, act, scan, out=out, into=into)
     if out is not None:
-        write_table(rows, out)
         write_table(told, out.with_name(f"{out.name.split('.')[0]}.bias.csv"))
-        study_folder.write_json(act.record, out.with_name(out.name + ".provenance.json"))
-    if into is not None:
-        study_folder.add_acquisition(into, scan)
-        study_folder.add_part(into, rows, act)
     return Measured(rows, told, tuple(finding.message for finding in remarks))
 
 

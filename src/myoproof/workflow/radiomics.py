@@ -5,14 +5,13 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
-from myoproof.core.acquisition import Acquisition, Volume
-from myoproof.core.table import Table, write_table
-from myoproof.errors import Finding, InvalidInput, refuse
+from myoproof.core.acquisition import Acquisition
+from myoproof.core.table import Table
+from myoproof.errors import InvalidInput
 from myoproof.measures import radiomics
-from myoproof.sources import bids_images, bids_nifti, nifti
+from myoproof.sources import nifti
 from myoproof.workflow import folder as study_folder
 from myoproof.workflow import regions
 
@@ -91,12 +90,7 @@ def measure_radiomics(
     key = {name: getattr(files, name) for name in ("subject", "session", "run", "rater")}
     act = study_folder.Act(f"{radiomics.METHOD}@{radiomics.METHOD_VERSION}", key | asdict(params), inputs)
     rows = Table(rows.assign(provenance=act.id))
-    if out is not None:
-        write_table(rows, out)
-        study_folder.write_json(act.record, out.with_name(out.name + ".provenance.json"))
-    if into is not None:
-        study_folder.add_acquisition(into, acquisition)
-        study_folder.add_part(into, rows, act)
+    study_folder.keep(rows, act, acquisition, out=out, into=into)
     return rows
 
 
@@ -119,18 +113,4 @@ def _acquisition(files: RadiomicsFiles) -> Acquisition:
     if files.fat is not None and files.water is not None:
         return nifti.read(files.fat, files.water, subject=files.subject, session=files.session, run=files.run)
     assert files.image is not None
-    header = bids_nifti.header(files.image)
-    findings = bids_images.volume_faults([header])
-    if not header.oriented:
-        what = "states no orientation (sform and qform codes are 0), so left and right cannot be told"
-        findings.append(Finding("error", "orientation", what, str(files.image)))
-    refuse(findings)
-    values = next(iter(bids_nifti.volumes(files.image)))
-    return Acquisition(
-        subject=files.subject,
-        session=files.session,
-        run=files.run,
-        modality="muscle_mri",
-        payload=Volume({"image": np.asarray(values, dtype=np.float32)}, header.affine),
-        digest=bids_nifti.digest([files.image]),
-    )
+    return nifti.read_image(files.image, subject=files.subject, session=files.session, run=files.run)

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -10,16 +10,14 @@ import numpy as np
 import pandas as pd
 
 from myoproof.core.acquisition import Acquisition, Volume
-from myoproof.core.provenance import digest_bytes
-from myoproof.core.segmentation import Segmentation
-from myoproof.core.table import Table, read_frame, write_table
-from myoproof.errors import Finding, InvalidInput, refuse
+from myoproof.core.table import Table, read_frame
+from myoproof.errors import InvalidInput
 from myoproof.measures import relaxation
 from myoproof.numerics.epg_pulse import SliceProfile
 from myoproof.registry import load
-from myoproof.segmentation import drawn
-from myoproof.sources import bids, bids_images, bids_nifti, masks, nifti
+from myoproof.sources import bids, bids_nifti, nifti
 from myoproof.workflow import folder as study_folder
+from myoproof.workflow import regions
 
 PERCENT, TENTHS = 2.0, 200.0
 """Fat fractions whose upper end is above these are per cent, or tenths of a per cent."""
@@ -39,7 +37,7 @@ class RelaxationFiles:
     segmentation : Path
         Mask on any grid: NIfTI, DICOM SEG or RTSTRUCT.
     labels : str
-        A label scheme of the vocabulary or the path of a CSV, where the mask names nothing itself.
+        A label scheme of the vocabulary or the path of a CSV; "" as :func:`myoproof.workflow.regions.read`.
     fat, water : Path, optional
         Companion Dixon images, on any grid.
     fat_fraction : Path, optional
@@ -56,7 +54,7 @@ class RelaxationFiles:
 
     echoes: tuple[Path, ...]
     segmentation: Path
-    labels: str = "huashan11"
+    labels: str = ""
     fat: Path | None = None
     water: Path | None = None
     fat_fraction: Path | None = None
@@ -114,26 +112,21 @@ def measure_relaxation(
     scan = bids.read_echoes(
         *files.echoes, echo_times_s=files.echo_times_s or None, who=who, modality="t2_mapping"
     )
-    regions, scheme_digest = _regions(files, scan)
+    found = regions.read(files.segmentation, scan, labels=files.labels, rater=files.rater, any_grid=True)
     context = relaxation.Context(_fat(files), _field(files), threads=jobs)
     params = relaxation.Params(**(_profile(files) | dict(options or {})))
-    rows = relaxation.measure(scan, regions, context=context, params=params)
+    rows = relaxation.measure(scan, found.segmentation, context=context, params=params)
     companions = [path for path in (files.fat, files.water, files.fat_fraction, files.b1) if path is not None]
-    inputs = (scan.digest, bids_nifti.digest([files.segmentation, *companions]), scheme_digest)
+    inputs = (scan.digest, *found.inputs, *([bids_nifti.digest(companions)] if companions else []))
     key = {name: getattr(files, name) for name in ("subject", "session", "run", "rater")}
     settings = json.loads(json.dumps(asdict(params), default=lambda array: array.tolist()))
     act = study_folder.Act(f"{relaxation.METHOD}@{relaxation.METHOD_VERSION}", key | settings, inputs)
     rows = finish(rows.assign(provenance=act.id))
     if maps is not None:
-        found = relaxation.maps(scan, context=context, params=params)
-        for name, values in found.channels.items():
-            load("writers", "nifti")(values, found.affine, maps / f"{name}.nii.gz")
-    if out is not None:
-        write_table(rows, out)
-        study_folder.write_json(act.record, out.with_name(out.name + ".provenance.json"))
-    if into is not None:
-        study_folder.add_acquisition(into, scan)
-        study_folder.add_part(into, rows, act)
+        volume = relaxation.maps(scan, context=context, params=params)
+        for name, values in volume.channels.items():
+            load("writers", "nifti")(values, volume.affine, maps / f"{name}.nii.gz")
+    study_folder.keep(rows, act, scan, out=out, into=into)
     return rows
 
 
@@ -146,15 +139,6 @@ def summary(rows: pd.DataFrame) -> pd.DataFrame:
     flags = water["flags"].str.split(";").map(lambda words: " ".join(w for w in words if w not in USUAL))
     told = water["absent"].where(water["absent"] != "", flags)
     return pd.DataFrame(shown.assign(b1=field, told=told).reset_index())
-
-
-def _regions(files: RelaxationFiles, scan: Acquisition) -> tuple[Segmentation, str]:
-    """The mask on its own grid, its labels checked against the scheme."""
-    mask = masks.read_mask(files.segmentation, scan)
-    scheme = dict(mask.names) or drawn.read_scheme(files.labels)
-    carrier = replace(scan, payload=Volume({"mask": mask.labels.astype(np.float32)}, mask.affine))
-    regions = drawn.segment(carrier, mask.labels, mask.affine, scheme, rater=files.rater)
-    return regions, digest_bytes(json.dumps(sorted(scheme.items())).encode())
 
 
 def _fat(files: RelaxationFiles) -> Acquisition | None:
@@ -191,13 +175,9 @@ def _scaled(volume: Volume, factor: float) -> Volume:
 
 
 def _image(path: Path, channel: str) -> Volume:
-    header = bids_nifti.header(path)
-    findings: list[Finding] = list(bids_images.volume_faults([header]))
-    if not header.oriented:
-        findings.append(Finding("error", "orientation", "states no orientation", str(path)))
-    refuse(findings)
-    values = next(iter(bids_nifti.volumes(path)))
-    return Volume({channel: np.asarray(values, dtype=np.float32)}, header.affine)
+    volume = nifti.read_image(path).payload
+    assert isinstance(volume, Volume)
+    return Volume({channel: volume.channels["image"]}, volume.affine)
 
 
 def _profile(files: RelaxationFiles) -> dict[str, Any]:

@@ -163,14 +163,9 @@ def measure_dixon(
     key = {name: getattr(files, name) for name in ("subject", "session", "run", "rater")}
     act = study_folder.Act(f"{dixon.METHOD}@{dixon.METHOD_VERSION}", key | asdict(params), scan.inputs)
     rows = finish(rows.assign(provenance=act.id))
-    if out is not None:
-        write_table(rows, out)
-        study_folder.write_json(act.record, out.with_name(out.name + ".provenance.json"))
+    study_folder.keep(rows, act, scan.acquisition, out=out, into=into)
     if qc is not None:
         load("writers", "overlay")(scan.acquisition, scan.segmentation, rows, qc)
-    if into is not None:
-        study_folder.add_acquisition(into, scan.acquisition)
-        study_folder.add_part(into, rows, act)
     return rows
 
 
