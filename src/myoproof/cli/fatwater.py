@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from myoproof.cli.options import CORES, Jobs
+from myoproof.cli.options import CORES, EchoTimes, Jobs, seconds
 from myoproof.cli.printing import print_frame, progress, workflow
 
 
@@ -24,9 +24,7 @@ def fatwater(
     field_strength: Annotated[
         float | None, typer.Option(help="Field strength in tesla, where no file tells it.")
     ] = None,
-    echo_times: Annotated[
-        str, typer.Option(help="Echo times in ms, by commas, where no file tells them.")
-    ] = "",
+    echo_times: EchoTimes = "",
     jobs: Jobs = CORES,
 ) -> None:
     """Separate fat and water: pdff (fraction, unclipped), r2star (1/s), field (Hz), sd, confidence as NIfTI.
@@ -39,7 +37,7 @@ def fatwater(
         precession=precession,
         pdff=noise,
         bipolar=bipolar,
-        echo_times_s=tuple(float(word) / 1e3 for word in echo_times.split(",") if word.strip()),
+        echo_times_s=seconds(echo_times),
         settings={} if field_strength is None else {"field_strength_t": field_strength},
     )
     with progress() as tell:

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from myoproof.cli.options import Into
 from myoproof.cli.printing import print_frame, workflow
 
 commands = typer.Typer(
@@ -71,7 +72,7 @@ def apply(
     out: Annotated[Path, typer.Option(help="Rows: .csv or .parquet; their method ends in :combat.")],
     figure: Annotated[Path | None, typer.Option(help="Before/after figure (SVG).")] = None,
     evidence: Annotated[Path | None, typer.Option(help="Evidence rows (CSV).")] = None,
-    into: Annotated[Path | None, typer.Option(help="Study folder that the rows are added to.")] = None,
+    into: Into = None,
     rows: Rows = None,
 ) -> None:
     """Take learnt site effects out of rows; a site the model has not seen is refused.

@@ -5,7 +5,18 @@ from typing import Annotated
 
 import typer
 
-from myoproof.cli.options import Fat, Labels, Mask, RaterName, SessionName, SubjectName, Water
+from myoproof.cli.options import (
+    Fat,
+    Into,
+    Labels,
+    Mask,
+    RaterName,
+    Rows,
+    SessionName,
+    SideBySide,
+    SubjectName,
+    Water,
+)
 from myoproof.cli.printing import print_frame, workflow
 
 commands = typer.Typer(no_args_is_help=True, help="Measure a scan: one row per muscle, side and measure.")
@@ -16,17 +27,14 @@ def measure_dixon(
     fat: Fat,
     water: Water,
     segmentation: Mask,
-    out: Annotated[Path, typer.Option(help="Rows: .csv or .parquet.")],
+    out: Rows,
     labels: Labels = "",
-    side_by_side: Annotated[
-        bool,
-        typer.Option("--side-by-side", help="Add rows with side `both`, over the union of left and right."),
-    ] = False,
+    side_by_side: SideBySide = False,
     qc: Annotated[Path | None, typer.Option(help="Quality-control picture (SVG).")] = None,
     subject: SubjectName = "subject",
     session: SessionName = "m00",
     rater: RaterName = "drawn",
-    into: Annotated[Path | None, typer.Option(help="Study folder that the rows are added to.")] = None,
+    into: Into = None,
 ) -> None:
     """Fat fraction, area, volume and remaining muscle per muscle and side, each with its interval.
 

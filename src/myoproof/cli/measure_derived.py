@@ -1,11 +1,10 @@
 """`myoproof measure derived`: groups, heterogeneity, asymmetry, fat volumes and heights of a scan."""
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from myoproof.cli.options import Fat, Labels, Mask, RaterName, SessionName, SubjectName, Water
+from myoproof.cli.options import Fat, Into, Labels, Mask, RaterName, Rows, SessionName, SubjectName, Water
 from myoproof.cli.printing import print_frame, workflow
 
 
@@ -13,7 +12,7 @@ def measure_derived(
     fat: Fat,
     water: Water,
     segmentation: Mask,
-    out: Annotated[Path, typer.Option(help="Rows: .csv or .parquet.")],
+    out: Rows,
     labels: Labels = "",
     femur: Annotated[
         tuple[float, float] | None,
@@ -22,7 +21,7 @@ def measure_derived(
     subject: SubjectName = "subject",
     session: SessionName = "m00",
     rater: RaterName = "drawn",
-    into: Annotated[Path | None, typer.Option(help="Study folder that the rows are added to.")] = None,
+    into: Into = None,
 ) -> None:
     """Muscle groups, heterogeneity of fat, asymmetry, fat volumes, and rows at heights of the femur.
 

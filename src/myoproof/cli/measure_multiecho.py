@@ -5,7 +5,18 @@ from typing import Annotated
 
 import typer
 
-from myoproof.cli.options import CORES, Jobs, Labels, RaterName, SessionName, SubjectName
+from myoproof.cli.options import (
+    CORES,
+    EchoTimes,
+    Into,
+    Jobs,
+    Labels,
+    RaterName,
+    SessionName,
+    SideBySide,
+    SubjectName,
+    seconds,
+)
 from myoproof.cli.printing import print_frame, progress, workflow
 
 
@@ -37,18 +48,13 @@ def measure_multiecho(
     flip_angle: Annotated[
         float | None, typer.Option(help="Flip angle in degrees, where no sidecar tells it.")
     ] = None,
-    echo_times: Annotated[
-        str, typer.Option(help="Echo times in ms, by commas, where no sidecar tells them.")
-    ] = "",
-    side_by_side: Annotated[
-        bool,
-        typer.Option("--side-by-side", help="Add rows with side `both`, over the union of left and right."),
-    ] = False,
+    echo_times: EchoTimes = "",
+    side_by_side: SideBySide = False,
     subject: SubjectName = "subject",
     session: SessionName = "m00",
     rater: RaterName = "drawn",
     jobs: Jobs = CORES,
-    into: Annotated[Path | None, typer.Option(help="Study folder that the rows are added to.")] = None,
+    into: Into = None,
 ) -> None:
     """Proton-density fat fraction, R2*, area and volume per muscle, side and slice, each with its interval.
 
@@ -65,7 +71,7 @@ def measure_multiecho(
         segmentation=segmentation,
         labels=labels,
         b1=b1,
-        echo_times_s=tuple(float(word) / 1e3 for word in echo_times.split(",") if word.strip()),
+        echo_times_s=seconds(echo_times),
         settings={name: value for name, value in known.items() if value is not None},
         subject=subject,
         session=session,

@@ -5,13 +5,13 @@ from typing import Annotated, Any
 
 import typer
 
-from myoproof.cli.options import CORES, Jobs, Labels, RaterName, SessionName, SubjectName
+from myoproof.cli.options import CORES, Into, Jobs, Labels, RaterName, Rows, SessionName, SubjectName
 from myoproof.cli.printing import print_frame, workflow
 
 
 def measure_radiomics(
     segmentation: Annotated[Path, typer.Option(help="Mask on the same grid: NIfTI, DICOM SEG or RTSTRUCT.")],
-    out: Annotated[Path, typer.Option(help="Rows: .csv or .parquet.")],
+    out: Rows,
     image: Annotated[Path | None, typer.Option(help="One image (NIfTI) of any contrast.")] = None,
     fat: Annotated[Path | None, typer.Option(help="Or the fat image (NIfTI) ...")] = None,
     water: Annotated[Path | None, typer.Option(help="... and the water image, same grid.")] = None,
@@ -46,7 +46,7 @@ def measure_radiomics(
     session: SessionName = "m00",
     rater: RaterName = "drawn",
     jobs: Jobs = CORES,
-    into: Annotated[Path | None, typer.Option(help="Study folder that the rows are added to.")] = None,
+    into: Into = None,
 ) -> None:
     """IBSI features of shape, intensity and texture per region, with every setting kept beside them.
 

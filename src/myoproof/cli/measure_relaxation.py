@@ -5,7 +5,18 @@ from typing import Annotated, Any
 
 import typer
 
-from myoproof.cli.options import CORES, Jobs, Labels, RaterName, SessionName, SubjectName
+from myoproof.cli.options import (
+    CORES,
+    EchoTimes,
+    Into,
+    Jobs,
+    Labels,
+    RaterName,
+    Rows,
+    SessionName,
+    SubjectName,
+    seconds,
+)
 from myoproof.cli.printing import print_frame, workflow
 
 
@@ -17,7 +28,7 @@ def measure_relaxation(
     segmentation: Annotated[
         Path, typer.Option(help="Mask: NIfTI, DICOM SEG or RTSTRUCT; a NIfTI mask may lie on another grid.")
     ],
-    out: Annotated[Path, typer.Option(help="Rows: .csv or .parquet.")],
+    out: Rows,
     fat: Annotated[Path | None, typer.Option(help="Fat image of a Dixon scan, any grid ...")] = None,
     water: Annotated[Path | None, typer.Option(help="... and its water image.")] = None,
     fat_fraction: Annotated[Path | None, typer.Option(help="Or a fat fraction map.")] = None,
@@ -28,9 +39,7 @@ def measure_relaxation(
         Path | None, typer.Option(help="Folder for maps of water T2, its SD, B1 and fat.")
     ] = None,
     labels: Labels = "",
-    echo_times: Annotated[
-        str, typer.Option(help="Echo times in ms, by commas, where no sidecar tells them.")
-    ] = "",
+    echo_times: EchoTimes = "",
     skip: Annotated[int, typer.Option(min=0, help="Leading echoes that are left out.")] = 0,
     fat_t2: Annotated[
         float | None, typer.Option(help="T2 of fat in ms; else found in subcutaneous fat, or 151.")
@@ -42,7 +51,7 @@ def measure_relaxation(
     session: SessionName = "m00",
     rater: RaterName = "drawn",
     jobs: Jobs = CORES,
-    into: Annotated[Path | None, typer.Option(help="Study folder that the rows are added to.")] = None,
+    into: Into = None,
 ) -> None:
     """Water T2 per muscle, side and slice with its interval, fat separated by phase graphs.
 
@@ -50,7 +59,7 @@ def measure_relaxation(
     --out rows.csv`
     """
     verbs = workflow("relaxation")
-    times = tuple(float(word) / 1e3 for word in echo_times.split(",") if word.strip())
+    times = seconds(echo_times)
     files = verbs.RelaxationFiles(
         tuple(echoes), segmentation, labels, fat, water, fat_fraction, b1, profile, times,
         subject, session, rater,
