@@ -16,6 +16,7 @@ REGISTRY: dict[str, dict[str, str]] = {
         "muscle-bids": "myoproof.sources.bids:read",
         "mask": "myoproof.sources.masks:read_mask",
         "cohort-tables": "myoproof.sources.tables:read",
+        "proact": "myoproof.sources.proact:read",
     },
     "phantoms": {
         "dixon": "myoproof.phantoms.dixon:thigh",
@@ -23,6 +24,7 @@ REGISTRY: dict[str, dict[str, str]] = {
         "relaxation": "myoproof.phantoms.relaxation:thigh",
         "als-ultrasound": "myoproof.phantoms.ultrasound:cohort",
         "als-mri": "myoproof.phantoms.mri:cohort",
+        "proact": "myoproof.phantoms.proact:export",
     },
     "segmenters": {
         "drawn": "myoproof.segmentation.drawn:segment",
@@ -42,6 +44,7 @@ REGISTRY: dict[str, dict[str, str]] = {
     "derivations": {
         "asymmetry": "myoproof.measures.asymmetry:derive",
         "fat_volume": "myoproof.measures.compartments_fat:derive",
+        "clinical": "myoproof.measures.clinical:derive",
     },
     "harmonisers": {
         "combat": "myoproof.measures.harmonise:derive",
@@ -62,6 +65,7 @@ REGISTRY: dict[str, dict[str, str]] = {
         "nifti": "myoproof.delivery.nifti:write",
         "mri-page": "myoproof.delivery.mri_page:write",
         "mri-report": "myoproof.delivery.mri_report:write",
+        "import-flow": "myoproof.delivery.flow_import:write",
     },
 }
 """Kind -> name -> "module:function". Strings, so that nothing is imported until it is used."""
