@@ -1,27 +1,58 @@
 """Radiomics: IBSI features of shape, intensity and texture per region; settings are in the method's name."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 
 from myoproof.core.acquisition import Acquisition, Volume
 from myoproof.core.segmentation import Segmentation
 from myoproof.core.table import Table, from_rows
 from myoproof.errors import Finding, InvalidInput, refuse
 from myoproof.measures.dixon_flags import border_flags, quality
+from myoproof.measures.dixon_params import Params as Border
+from myoproof.measures.dixon_params import for_rater
 from myoproof.measures.dixon_regions import Region, find_regions
-from myoproof.measures.radiomics_features import METHOD, Found, Image, expected, features
+from myoproof.measures.radiomics_features import METHOD, Found, Image, features
 from myoproof.measures.radiomics_params import Params, check
+from myoproof.measures.radiomics_replicates import (
+    Replicates,
+    as_row,
+    columns,
+    intervals,
+    replicate,
+    stability,
+    unstable,
+)
 from myoproof.numerics.grids import GRID_TOLERANCE_MM, displacement_mm
 
-__all__ = ["METHOD", "METHOD_VERSION", "Params", "measure"]
+__all__ = ["METHOD", "METHOD_VERSION", "Measured", "Params", "measure", "measured"]
 
-METHOD_VERSION = 1
+METHOD_VERSION = 2
 
+Floats = npt.NDArray[np.float64]
 Row = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """Rows, and how stable each feature is.
+
+    Parameters
+    ----------
+    rows : Table
+        As :func:`measure` gives them.
+    stability : DataFrame
+        ``method``, ``measure``, ``icc`` (one-way, single rating, of the scan's regions against replicates of
+        their borders; higher is more stable), ``n_regions``; no rows without replicates.
+    """
+
+    rows: Table
+    stability: pd.DataFrame
 
 
 def measure(
@@ -53,7 +84,9 @@ def measure(
         One row per site, side and feature. The method tells what the feature depends on: ``radiomics``
         (shape), ``radiomics:fat_fraction`` (intensity), ``radiomics:fat_fraction:fbn32`` (histogram) and
         ``radiomics:fat_fraction:fbn32:2_5d_merged`` (texture). Volumes are in mm3. No direction is worse:
-        what a feature means clinically is to be shown by a study. There are no intervals.
+        what a feature means clinically is to be shown by a study. Intervals say where the feature of the true
+        region lies, given how borders are drawn, and where the scan has a channel named as the one measured
+        with ``_sd`` behind it, how noise moves it. ``unstable``: wider than the scan's regions differ.
 
     Raises
     ------
@@ -64,6 +97,33 @@ def measure(
     ----------
     Zwanenburg A et al. Radiology 2020;295:328; reference manual arXiv:1612.07003.
     """
+    return measured(acquisition, segmentation, context=context, params=params, threads=threads).rows
+
+
+def measured(
+    acquisition: Acquisition,
+    segmentation: Segmentation,
+    *,
+    context: object = None,
+    params: Params = Params(),  # noqa: B008 - frozen
+    threads: int = 1,
+) -> Measured:
+    """As :func:`measure`, with the stability of each feature.
+
+    Parameters
+    ----------
+    acquisition, segmentation, context, params, threads
+        As in :func:`measure`.
+
+    Returns
+    -------
+    Measured
+
+    Raises
+    ------
+    InvalidInput
+        As :func:`measure`.
+    """
     del context
     check(params)
     volume, values = _checked(acquisition, segmentation, params)
@@ -72,37 +132,88 @@ def measure(
     last = volume.slice_axis
     image = Image(np.moveaxis(values, last, 2), _slices_last(volume.spacing_mm, last))
     index = np.moveaxis(regions.index, last, 2)
+    noise = volume.channels.get(f"{params.channel}_sd")
+    noise_sd = None if noise is None else np.moveaxis(noise, last, 2)
+    border = for_rater(Border(), segmentation.rater)
 
-    def one(item: Region) -> tuple[Found, str]:
-        return features(image, index == item.index, params) if item.index else ({}, "empty_label")
+    def one(item: Region) -> _Own:
+        if not item.index:
+            return _Own({}, "empty_label", None)
+        mask = index == item.index
+        found, absent = features(image, mask, params)
+        if absent or not params.replicates:
+            return _Own(found, absent, None)
+        rng = np.random.default_rng([params.seed, item.index])
+        return _Own(found, absent, replicate(image, noise_sd, mask, params, border, rng=rng))
 
     with ThreadPoolExecutor(max(1, threads)) as pool:
         found = list(pool.map(one, regions.items))
+    doubts = _doubts(found, params)
     start = {name: getattr(acquisition, name) for name in ("subject", "session", "run", "modality")}
     start |= {"rater": segmentation.rater, "method_version": METHOD_VERSION}
     rows: list[Row] = []
-    for item, (own, absent) in zip(regions.items, found, strict=True):
-        told = _flags(edges.get(item.index, {}), regions.flags, absent)
-        rows += _rows({**start, "site": item.site, "side": item.side, **told}, own, absent, params)
-    return from_rows(rows)
+    for item, own, doubt in zip(regions.items, found, doubts, strict=True):
+        told = _flags(edges.get(item.index, {}), regions.flags, own.absent)
+        rows += _rows({**start, "site": item.site, "side": item.side}, told, own, doubt, params)
+    drawn = [own.replicates for own in found if own.replicates is not None]
+    empty = pd.DataFrame(columns=["method", "measure", "icc", "n_regions"])
+    return Measured(from_rows(rows), stability(drawn, params) if drawn else empty)
 
 
-def _rows(start: Row, found: Found, absent: str, params: Params) -> Iterator[Row]:
-    for method, names in expected(params).items():
-        own = found.get(method, {})
-        for name in names:
-            row = {**start, "method": method, "measure": name}
-            value = own.get(name, np.nan)
-            if np.isfinite(value):
-                yield {**row, "value": value}
-            else:
-                yield {**row, "absent": absent or ("not_defined" if name in own else "out_of_domain")}
+@dataclass(frozen=True, slots=True)
+class _Own:
+    """What one region gave."""
+
+    found: Found
+    absent: str
+    replicates: Replicates | None
 
 
-def _flags(edges: Mapping[int, frozenset[str]], sides: frozenset[str], absent: str) -> Row:
+@dataclass(frozen=True, slots=True)
+class _Doubt:
+    """Intervals of one region's features, in the order of the columns; NaN where there are none."""
+
+    low: Floats
+    high: Floats
+    unstable: npt.NDArray[np.bool_]
+
+
+def _doubts(found: Sequence[_Own], params: Params) -> list[_Doubt]:
+    values = np.array([as_row(own.found, params) for own in found])
+    nothing = np.full(values.shape[1:], np.nan)
+    ends = [
+        (nothing, nothing) if own.replicates is None else intervals(row, own.replicates, level=params.level)
+        for own, row in zip(found, values, strict=True)
+    ]
+    low, high = (np.array([pair[i] for pair in ends]).reshape(values.shape) for i in range(2))
+    flagged = unstable(values, low, high)
+    return [_Doubt(*parts) for parts in zip(low, high, flagged, strict=True)]
+
+
+def _rows(start: Row, flags: frozenset[str], own: _Own, doubt: _Doubt, params: Params) -> Iterator[Row]:
+    for place, (method, name) in enumerate(columns(params)):
+        told = flags | ({"unstable"} if doubt.unstable[place] else set())
+        row = {**start, "method": method, "measure": name}
+        row |= {"flags": ";".join(sorted(told)), "quality": "warn" if "unstable" in told else quality(flags)}
+        mine = own.found.get(method, {})
+        value = mine.get(name, np.nan)
+        if not np.isfinite(value):
+            yield {**row, "absent": own.absent or ("not_defined" if name in mine else "out_of_domain")}
+        elif np.isfinite(doubt.low[place]):
+            yield {
+                **row,
+                "value": value,
+                "low": doubt.low[place],
+                "high": doubt.high[place],
+                "level": params.level,
+            }
+        else:
+            yield {**row, "value": value}
+
+
+def _flags(edges: Mapping[int, frozenset[str]], sides: frozenset[str], absent: str) -> frozenset[str]:
     flags = frozenset().union(*edges.values(), sides)
-    flags |= {"empty_label"} if absent == "empty_label" else frozenset()
-    return {"flags": ";".join(sorted(flags)), "quality": quality(flags)}
+    return flags | ({"empty_label"} if absent == "empty_label" else frozenset())
 
 
 def _slices_last(spacing_mm: npt.NDArray[np.float64], last: int) -> npt.NDArray[np.float64]:

@@ -8,6 +8,8 @@ from myoproof.numerics.ibsi_texture import AGGREGATIONS
 FAMILIES = ("morphology", "local", "statistics", "histogram", "volume_histogram", "glcm", "glrlm", "zones",
             "ngtdm", "ngldm")  # fmt: skip
 """What is computed; ``zones`` are GLSZM and GLDZM."""
+FEWEST_REPLICATES = 10
+"""Fewer say too little of a spread."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +48,12 @@ class Params:
         Smaller regions have absent rows.
     most_levels : int
         Where a bin width makes more grey levels than this, texture is absent (matrices grow with the square).
+    replicates : int
+        Regions with the border moved at random that give the intervals; 0: no intervals.
+    level : float
+        Coverage of the intervals.
+    seed : int
+        Of the replicates: the same seed gives the same rows.
     """
 
     channel: str = "fat_fraction"
@@ -61,6 +69,9 @@ class Params:
     volume_histogram_bins: int = 1000
     least_voxels: int = 16
     most_levels: int = 512
+    replicates: int = 20
+    level: float = 0.95
+    seed: int = 0
 
     @property
     def discretisation(self) -> str:
@@ -93,6 +104,11 @@ def check(params: Params) -> None:
         for name, value in positive.items()
         if value is not None and not value > 0
     ]
+    if params.replicates < 0 or 0 < params.replicates < FEWEST_REPLICATES:
+        message = f"replicates must be 0 or at least {FEWEST_REPLICATES}, got {params.replicates}"
+        findings.append(Finding("error", "setting", message))
+    if not 0 < params.level < 1:
+        findings.append(Finding("error", "setting", f"level must lie between 0 and 1, got {params.level:g}"))
     for name, known in (("aggregations", tuple(AGGREGATIONS)), ("families", FAMILIES)):
         odd = [word for word in getattr(params, name) if word not in known]
         if odd:
