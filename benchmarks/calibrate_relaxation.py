@@ -36,11 +36,11 @@ from myoproof.phantoms.relaxation_bloch import echoes
 Row = dict[str, Any]
 TABLE = Path(__file__).resolve().parents[1] / "src" / "myoproof" / "evidence" / "tables" / "relaxation.csv"
 VALIDATION_SEED, DEVELOPMENT_SEED = 93_000, 779
-THIGHS = {"dystrophy": 24, "als": 16}
+THIGHS = {"dystrophy": 16, "als": 8}
 COARSE: dict[str, Any] = {"voxel_mm": 2.0, "matrix": (108, 98), "n_slices": 3}
 SNR = 50.0
 T2_MS, FIELDS, SHARES = (25.0, 38.0, 60.0, 80.0), (0.6, 0.85, 1.0, 1.2), (0.0, 0.1, 0.3, 0.5)
-BLOCK = (60, 60)
+BLOCK = (120, 120)
 """Voxels of one truth in plane, 2 mm; each cell of the grid has one such block."""
 PATTERNS = {
     "dystrophy": "simulated thighs, dystrophy, fat fractions 2-80 %, oedema",

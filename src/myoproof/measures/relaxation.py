@@ -12,7 +12,7 @@ from myoproof.measures.dixon_flags import border_flags
 from myoproof.measures.dixon_regions import Regions, find_regions
 from myoproof.measures.relaxation_doubt import sensitivities
 from myoproof.measures.relaxation_grids import mask_on
-from myoproof.measures.relaxation_maps import Scan, scan_maps
+from myoproof.measures.relaxation_maps import Scan, scan_maps, with_expected_sd
 from myoproof.measures.relaxation_params import Context, Params
 from myoproof.measures.relaxation_rows import Findings, all_rows
 from myoproof.measures.relaxation_sums import Floats, Layers, make_layers, muscle_sums, usable
@@ -22,7 +22,7 @@ from myoproof.numerics.water_t2_mono import mono_exponential
 __all__ = ["METHOD", "METHOD_VERSION", "Context", "Params", "maps", "measure"]
 
 METHOD = "relaxation"
-METHOD_VERSION = 1
+METHOD_VERSION = 2
 SPACING_TOLERANCE = 0.01
 """Echo times may differ from multiples of the first by this share of it."""
 
@@ -74,6 +74,7 @@ def measure(
     shown = _shown(echoes)
     regions = find_regions(shown, mask)
     scan = scan_maps(acquisition, regions.index > 0, given, params)
+    scan = with_expected_sd(scan, regions.index) if scan.fat_known else scan
     layers = make_layers(scan, regions.index, params)
     boxes = ndimage.find_objects(layers.index)
     numbers = [item.index for item in regions.items if item.index]
@@ -168,7 +169,7 @@ def _shown(echoes: Echoes) -> Volume:
 def _counted(scan: Scan, regions: Regions, params: Params) -> dict[int, npt.NDArray[np.intp]]:
     """Positions among the fitted voxels of those that count in each muscle."""
     found = scan.fitted
-    counts = usable(1e3 * found.t2_s, 1e3 * found.t2_sd_s, found.fat_share, params)
+    counts = usable(1e3 * found.t2_s, 1e3 * scan.expected_sd_s, found.fat_share, params)
     number = regions.index.reshape(-1)[scan.places]
     held = [item.index for item in regions.items if item.index]
     return {index: np.flatnonzero((number == index) & counts) for index in held}

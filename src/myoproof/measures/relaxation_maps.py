@@ -14,6 +14,7 @@ from myoproof.numerics.rician import noise_sd
 from myoproof.numerics.water_t2 import FREE, Fitted, Known, fit
 from myoproof.numerics.water_t2_b1 import local_field
 from myoproof.numerics.water_t2_dictionary import B1_RANGE, Dictionary, Train, build
+from myoproof.numerics.water_t2_expected import expected_sd
 
 Floats32 = npt.NDArray[np.float32]
 Bools = npt.NDArray[np.bool_]
@@ -36,6 +37,8 @@ TR_MARGIN = 0.5
 """Echo spacings after the last echo before magnetisation recovers undisturbed."""
 UNKNOWN_TR_DOUBT = 0.10
 """Relative SD of fat's signal over water's where the repetition time is unknown (proposal)."""
+MOST_SHARE = 0.98
+"""A fat share counts as this at most."""
 TISSUE_IN_NOISE = 3.0
 """Tissue's first echo stands this many noise SDs above nothing."""
 
@@ -69,6 +72,8 @@ class Scan:
         was free in each.
     fat_t2_sd_s, fat_signal_sd : float
         SD of fat's T2; relative SD of fat's signal over water's.
+    expected_sd_s : ndarray, shape (voxel,), float32
+        SD of water T2 to be expected at a T2 that voxels share, for their weights in a mean.
     """
 
     echoes: Echoes
@@ -84,6 +89,7 @@ class Scan:
     field_sd: Floats32
     fat_t2_sd_s: float
     fat_signal_sd: float
+    expected_sd_s: Floats32
 
     def on_grid(self, values: Floats32) -> Floats32:
         """A map of the scan's shape from values of the fitted voxels; NaN elsewhere."""
@@ -147,8 +153,38 @@ def scan_maps(acquisition: Acquisition, wanted: Bools | None, context: Context, 
     given = context.field is not None
     return Scan(
         echoes, train, dictionary, sigma, tissue, places, own, fitted, context.fat is not None, given,
-        field_sd.reshape(-1)[places], fat_sd, ratio_sd,
+        field_sd.reshape(-1)[places], fat_sd, ratio_sd, fitted.t2_sd_s,
     )  # fmt: skip
+
+
+def with_expected_sd(scan: Scan, index: npt.NDArray[np.int32]) -> Scan:
+    """The scan with every voxel's SD as it is expected at the median T2 of its region.
+
+    Parameters
+    ----------
+    scan : Scan
+        Fitted, its fat share known.
+    index : ndarray of int, shape (x, y, z)
+        Region numbers; voxels of none take the median of all.
+
+    Returns
+    -------
+    Scan
+    """
+    found, own = scan.fitted, index.reshape(-1)[scan.places]
+    middle = np.full(own.size, np.nanmedian(found.t2_s) if np.isfinite(found.t2_s).any() else np.nan)
+    for number in np.unique(own[own > 0]):
+        inside = own == number
+        held = found.t2_s[inside & np.isfinite(found.t2_s)]
+        middle[inside] = np.median(held) if held.size else np.nan
+    share = np.clip(np.asarray(scan.known.fat_share, dtype=np.float32), 0.0, MOST_SHARE)
+    values = scan.echoes.values[..., scan.train.skip :]
+    samples = np.ascontiguousarray(values.reshape(-1, values.shape[3])[scan.places], dtype=np.float32)
+    known = replace(scan.known, b1=found.b1)
+    sd = expected_sd(
+        samples, scan.dictionary, noise_sd=scan.noise_sd, known=known, t2_s=middle, fat_share=share
+    )
+    return replace(scan, expected_sd_s=np.where(np.isfinite(found.t2_s), sd, np.nan).astype(np.float32))
 
 
 def _with_field(

@@ -29,8 +29,9 @@ RIM_SHARE_SD = 0.62
 """Rim within the drawn border whose water is not the muscle's alone, as in the Dixon measure (proposals)."""
 ALIAS_SHARE = 0.1
 """Chance that a fitted field is the other one that gives nearly the same echoes (proposal)."""
-SKEW_SHARE = 0.5
-"""Voxels of large SD are skewed: a mean is doubted by this share of their variance over T2 (proposal)."""
+SKEW_SHARE = 0.3
+"""Voxels of large SD are biased: a mean is doubted by this share of their variance over T2 (from simulated
+voxels at half fat, whose bias is 0.27 to 0.35 of that)."""
 REGISTRATION_MM = 0.5
 """SD of the shift between the echoes and their companion (proposal): doubts the fat fraction at borders."""
 

@@ -87,7 +87,7 @@ def make_layers(scan: Scan, index: npt.NDArray[np.int32], params: Params) -> Lay
     def turned(values: Floats32) -> Floats32:
         return np.moveaxis(scan.on_grid(values), last, 2)
 
-    t2, sd = turned(1e3 * found.t2_s), turned(1e3 * found.t2_sd_s)
+    t2, sd = turned(1e3 * found.t2_s), turned(1e3 * scan.expected_sd_s)
     b1, share = turned(found.b1), turned(found.fat_share)
     used = usable(t2, sd, share, params)
     water = np.where(np.isfinite(share), np.clip(1.0 - share, 0.0, 1.0), 0.0).astype(np.float64)

@@ -26,7 +26,8 @@ SHORT_T2_S, LONGER_T2_S = 0.022, 0.030
 """Where a fit ends below the first, another starts from the second up: see ``_longer``."""
 LONGER_COST, LONGER_BY = 2.0, 0.2
 """A peak at a T2 longer by this (in its logarithm) is taken unless this much less likely (minus log
-likelihood; proposal). Muscle has no such short T2; beside half fat noise makes one of 1-4 % of voxels."""
+likelihood; proposal), where the fat share is known: muscle has no such short T2, but beside half fat noise
+makes one of 1-4 % of voxels. Where it is not known, the second peak is fat in the place of water."""
 KNOWN_B1 = 0.05
 """With a smaller SD than this one start is enough."""
 
@@ -59,7 +60,7 @@ def fit_rows(
         work = (scratch, gradient, hessian, inverse)
         found = np.inf
         for lowest in range(2):
-            if lowest == 1 and best[LOG_T2] > np.log(SHORT_T2_S):
+            if lowest == 1 and (best[LOG_T2] > np.log(SHORT_T2_S) or prior[1] >= KNOWN_SHARE):
                 break
             n_start = _coarse(y, prior, grid, limits, scratch, starts, lowest)
             for start in range(n_start):
@@ -143,17 +144,17 @@ def _refine(y, theta, prior, grid, tables, limits, work):  # type: ignore[no-unt
     trial, step = np.empty(4), np.empty(4)
     free = np.empty(4, dtype=np.bool_)
     damping = 0.0
-    cost = _evaluate(y, theta, prior, grid, tables, limits[2], work)
+    cost = evaluate(y, theta, prior, grid, tables, limits[2], work)
     for _ in range(MOST_STEPS):
         _free(theta, gradient, prior, grid, limits, free)
-        decrement = _solve(hessian, gradient, free, damping, step, inverse)
+        decrement = solve(hessian, gradient, free, damping, step, inverse)
         trial[:] = theta + step
         _confine(trial, theta, grid, limits)
         if damping == 0.0 and decrement < CONVERGED:
             theta[:] = trial
             break
         before = gradient.copy(), hessian.copy()
-        found = _evaluate(y, trial, prior, grid, tables, limits[2], work)
+        found = evaluate(y, trial, prior, grid, tables, limits[2], work)
         if found <= cost + 1e-6:
             theta[:] = trial
             cost = found
@@ -162,7 +163,7 @@ def _refine(y, theta, prior, grid, tables, limits, work):  # type: ignore[no-unt
             gradient[:], hessian[:] = before[0], before[1]
             damping = 1e-1 if damping == 0.0 else damping * 10.0
     _free(theta, gradient, prior, grid, limits, free)
-    _solve(hessian, gradient, free, 0.0, step, inverse)
+    solve(hessian, gradient, free, 0.0, step, inverse)
     return cost
 
 
@@ -197,10 +198,10 @@ def _confine(trial, theta, grid, limits):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True, fastmath=True)
-def _evaluate(y, theta, prior, grid, tables, scale, work):  # type: ignore[no-untyped-def]
+def evaluate(y, theta, prior, grid, tables, scale, work):  # type: ignore[no-untyped-def]
     """Cost (minus log likelihood, less a constant), its negative gradient and the Fisher information."""
     scratch, gradient, hessian, _ = work
-    _model(theta, grid, scale, scratch)
+    model(theta, grid, scale, scratch)
     ratios, logs, informations = tables
     amplitude, residual, weight = scratch[0], scratch[5], scratch[6]
     cost, product = 0.0, 1.0
@@ -255,7 +256,7 @@ def _add_priors(theta, prior, gradient, hessian):  # type: ignore[no-untyped-def
 
 
 @njit(cache=True, nogil=True, fastmath=True)
-def _model(theta, grid, scale, scratch):  # type: ignore[no-untyped-def]
+def model(theta, grid, scale, scratch):  # type: ignore[no-untyped-def]
     """Amplitudes (row 0) and their derivatives with the four parameters (rows 1-4)."""
     log_t2, b1, water, fat = grid
     i = int((theta[LOG_T2] - log_t2[0]) / (log_t2[1] - log_t2[0]) + 0.5)
@@ -278,7 +279,7 @@ def _model(theta, grid, scale, scratch):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def _solve(hessian, gradient, free, damping, step, inverse):  # type: ignore[no-untyped-def]
+def solve(hessian, gradient, free, damping, step, inverse):  # type: ignore[no-untyped-def]
     """Step = inverse(H + damping diag H) g over the free parameters; returns the Newton decrement."""
     n = 0
     places = np.empty(4, dtype=np.int64)
@@ -329,7 +330,7 @@ def _report(theta, cost, inverse, grid, scale, work, out):  # type: ignore[no-un
     """Write estimates, standard deviations and the second-order bias of T2 (Box 1971)."""
     scratch = work[0]
     t2 = np.exp(theta[LOG_T2])
-    _model(theta, grid, scale, scratch)
+    model(theta, grid, scale, scratch)
     _curvature(theta, grid, scale, inverse, scratch)
     bias = 0.0
     for echo in range(scratch.shape[1]):
