@@ -9,8 +9,11 @@ import typer
 
 from myoproof import __version__
 from myoproof.cli import (
+    describe,
     fatwater,
     harmonise,
+    impute,
+    importing,
     measure,
     measure_derived,
     measure_multiecho,
@@ -48,6 +51,7 @@ GROUPS = {
     "study": study,
     "run": run,
     "harmonise": harmonise,
+    "import": importing,
 }
 for _name, _group in GROUPS.items():
     app.add_typer(_group.commands, name=_name)
@@ -60,6 +64,8 @@ for _command in (tables.demo, tables.validate, tables.deliver, tables.query):
 app.command("report", help="Alias of deliver.")(tables.deliver)
 app.command("list")(tables.list_registry)
 app.command("fatwater")(fatwater.fatwater)
+app.command("describe")(describe.describe)
+app.command("impute")(impute.impute)
 
 
 @app.callback()

@@ -8,12 +8,12 @@ import numpy.typing as npt
 import pandas as pd
 from matplotlib.axes import Axes
 
-from myoproof.delivery.figures import MARKERS, MUTED, PALETTE, Drawing, canvas, finish, style, wrap
+from myoproof.delivery.figures import MARKERS, MUTED, PALETTE, Drawing, canvas, finish, style
 from myoproof.delivery.naming import short_name, word
 from myoproof.delivery.wording import number, sentence_case, size
 
 SHOWN = 16
-NAME_CHARACTERS = 34
+NAME_CHARACTERS = 48
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +87,9 @@ def change_drawing(change: Change, *, key: str = "harmonisation") -> Drawing | N
         limit = 1.08 * float(np.nanmax(np.abs(np.concatenate([old[order], new[order]]))))
         axes[0].set_xlim(-limit, limit)
         axes[0].set_yticks(range(len(order)), [_label(name) for name in order])
-        figure.supxlabel("site mean less the mean of all, SD", fontsize=9)
+        for ax in axes:
+            ax.set_xlabel(f"{word(change.site_word)} mean less the mean of all, SD")
+        axes[0].tick_params(axis="y", labelsize=7.8)
         handles, labels = axes[0].get_legend_handles_labels()
         figure.legend(
             handles, labels, loc="outside upper center", ncols=min(len(labels), 6), handlelength=1.0
@@ -100,7 +102,8 @@ def _label(name: str) -> str:
     parts = name.split("/")
     text = short_name("/".join(part for part in parts if "=" not in part))
     tail = [part.split("=", 1)[1] for part in parts if "=" in part]
-    return wrap(sentence_case(", ".join([text, *tail])), NAME_CHARACTERS)
+    whole = sentence_case(", ".join([text, *tail]))
+    return whole if len(whole) <= NAME_CHARACTERS else whole[: NAME_CHARACTERS - 1] + "…"
 
 
 def _means(frame: pd.DataFrame, sites: npt.NDArray[np.str_], unit: pd.Series) -> pd.DataFrame:
