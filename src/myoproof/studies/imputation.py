@@ -75,7 +75,7 @@ def complete(table: pd.DataFrame, *, rng: np.random.Generator, settings: Setting
             message = f"{name} has {len(known)} categories; imputation models at most {MOST_CATEGORIES}"
             findings.append(Finding("error", "many_categories", message, mend="join them or leave it out"))
         codes = {word: float(code) for code, word in enumerate(known)}
-        arrays.append(texts.map(codes).to_numpy(dtype=np.float64))
+        arrays.append(np.array([codes.get(word, np.nan) for word in texts], dtype=np.float64))
         levels.append(known)
         kinds.append("category")
     refuse(findings, where="imputation")
@@ -106,7 +106,7 @@ def pooled_regression(
     Returns
     -------
     DataFrame
-        Estimate rows of analysis ``pooled_regression`` (method ``rubin``), one a coefficient with the intercept
+        Estimate rows of analysis ``pooled_regression`` (method ``rubin``), one a coefficient, the intercept
         first, and ``missing_information`` for each.
 
     Raises
@@ -129,44 +129,25 @@ def pooled_regression(
     if completed.kinds[columns.index(outcome)] != "number":
         raise InvalidInput(f"the outcome {outcome!r} is no number", where="regression")
     words = {
-        name: sorted({w for t in completed.tables for w in set(t[name])})
+        name: sorted({word for table in completed.tables for word in set(table[name])})
         for name in terms
-        if _is_word(completed, name)
+        if completed.kinds[columns.index(name)] == "category"
     }
     fits = [_fit(table, outcome, terms, words) for table in completed.tables]
     names, df = fits[0][2], fits[0][3]
-    found = pool(
-        [beta for beta, *_ in fits], [variance for _, variance, *_ in fits], df_complete=df, level=level
-    )
-    n = len(completed.tables[0])
+    estimates, variances = [fit[0] for fit in fits], [fit[1] for fit in fits]
+    found = pool(estimates, variances, df_complete=df, level=level)
+    base: dict[str, Any] = {"group": outcome, "method": "rubin", "n_rows": found.m}
+    base |= {"n_subjects": len(completed.tables[0])}
     rows: list[dict[str, Any]] = []
     for k, name in enumerate(names):
-        row = {"analysis": "pooled_regression", "term": name, "group": outcome, "method": "rubin"}
-        row |= {"value": found.value[k], "se": found.se[k], "df": found.df[k], "p": found.p[k]}
-        row |= {"statistic": found.value[k] / found.se[k] if found.se[k] > 0 else np.nan}
-        rows.append(
-            {
-                **row,
-                "low": found.low[k],
-                "high": found.high[k],
-                "level": level,
-                "n_subjects": n,
-                "n_rows": found.m,
-            }
-        )
+        row = {**base, "analysis": "pooled_regression", "term": name, "value": found.value[k]}
+        row |= {"se": found.se[k], "df": found.df[k], "p": found.p[k], "level": level}
+        row |= {"low": found.low[k], "high": found.high[k]}
+        rows.append({**row, "statistic": found.value[k] / found.se[k] if found.se[k] > 0 else np.nan})
     for k, name in enumerate(names):
-        rows.append(
-            {
-                "analysis": "missing_information",
-                "term": name,
-                "group": outcome,
-                "method": "rubin",
-                "value": found.missing_information[k],
-                "unit": "1",
-                "n_subjects": n,
-                "n_rows": found.m,
-            }
-        )
+        row = {**base, "analysis": "missing_information", "term": name, "unit": "1"}
+        rows.append({**row, "value": found.missing_information[k]})
     return estimates_frame(rows)
 
 
@@ -201,11 +182,6 @@ def chain_table(completed: Completed) -> pd.DataFrame:
     )
 
 
-def _is_word(completed: Completed, name: str) -> bool:
-    columns = [str(column) for column in completed.tables[0]]
-    return completed.kinds[columns.index(name)] == "category"
-
-
 def _named(values: Floats, table: pd.DataFrame, levels: list[list[str]]) -> pd.DataFrame:
     columns: dict[str, Any] = {}
     for j, name in enumerate(table):
@@ -217,7 +193,8 @@ def _named(values: Floats, table: pd.DataFrame, levels: list[list[str]]) -> pd.D
 def _fit(
     table: pd.DataFrame, outcome: str, terms: Sequence[str], words: dict[str, list[str]]
 ) -> tuple[Floats, Floats, list[str], float]:
-    names, columns = ["intercept"], [np.ones(len(table))]
+    names = ["intercept"]
+    columns: list[Floats] = [np.ones(len(table))]
     for name in terms:
         for word in words.get(name, [])[1:]:
             names.append(f"{name}: {word}")

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -75,14 +76,22 @@ def impute_cohort(
     features = [feature_of(text) for text in question.features]
     table = baseline(cohort, by="subject", columns=question.columns, features=features,
                      groups=dict.fromkeys(cohort.subjects["subject"], "all")).table  # fmt: skip
+    table = table.rename(columns=lambda name: str(name).rstrip("/"))
     done = imputation.complete(table, rng=np.random.default_rng(question.seed), settings=how)
     pooled = pd.DataFrame()
     if question.outcome:
-        pooled = imputation.pooled_regression(done, question.outcome, list(question.terms))
+        pooled = imputation.pooled_regression(
+            done, question.outcome.rstrip("/"), [term.rstrip("/") for term in question.terms]
+        )
         write_table(pooled, out / "pooled.csv")
     write_table(imputation.long_table(done), out / "completed.csv")
     write_table(imputation.chain_table(done), out / "chains.csv")
-    parameters = {"m": how.m, "rounds": how.rounds, "donors": how.donors, "seed": question.seed}
+    parameters: dict[str, Any] = {
+        "m": how.m,
+        "rounds": how.rounds,
+        "donors": how.donors,
+        "seed": question.seed,
+    }
     parameters |= {"columns": [str(name) for name in table], "outcome": question.outcome}
     parameters |= {"terms": list(question.terms)}
     act = study_folder.Act(ACT, parameters, study_folder.input_digests(cohort_path))
