@@ -28,7 +28,7 @@ BINARY = Path(sys.executable).parent / "myoproof"
 SMALL = ThighParams(n_slices=3, voxel_mm=2.5, matrix=(86, 80))
 SIMULATED = mri.Options(simulated=True)
 QUICK = mri.How(jobs=2, tries=2)
-MADE = ("tables", "delivery", "segmentations", "provenance")
+MADE = ("tables", "delivery", "segmentations", "provenance", "derivatives")
 
 
 def put_scan(folder: Path, seed: int, *, mask: bool = True) -> Path:
@@ -100,10 +100,12 @@ def test_the_tables_are_the_same_for_any_number_of_jobs(scans: Path, reference: 
 
 
 def test_the_cli_measures_skips_and_tells(scans: Path, tmp_path: Path) -> None:
-    words = command(scans / "p0", tmp_path / "out")
+    words = command(scans / "p0", tmp_path / "out", "--no-maps")
     first = subprocess.run(words, capture_output=True, text=True, check=True)
     assert "1 scans measured, 0 finished before" in first.stdout
-    assert "1/1 sub-p0_ses-m00_dixon: done" in first.stderr
+    assert "1/1 sub-p0_ses-m00_dixon: done: 11 muscles by drawn, median fat fraction" in first.stderr
+    assert " mL; " in first.stderr
+    assert not (tmp_path / "out" / "derivatives").exists()
     before = {path: path.stat().st_mtime_ns for path in (tmp_path / "out" / "run" / "objects").rglob("*")}
     again = subprocess.run(words, capture_output=True, text=True, check=True)
     assert "0 scans measured, 1 finished before" in again.stdout

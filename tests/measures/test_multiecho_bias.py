@@ -73,6 +73,9 @@ def test_magnitudes_have_a_floor_and_phase_has_none() -> None:
     floor = row(budget(images, snr=20.0), "noise floor")
     assert floor["corrected"] == "no"
     assert floor["at_10"] > floor["at_30"] > 0
+    chosen = row(budget(echoes(), phase_kept=False), "noise floor")
+    assert chosen["corrected"] == "no"
+    assert "the solver chose magnitudes" in chosen["note"]
     magnitude = row(budget(echoes(dtype=np.float32)), "noise floor")
     assert magnitude["corrected"] == "no"
 

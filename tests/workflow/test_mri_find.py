@@ -69,10 +69,62 @@ def test_companions_are_of_the_same_visit_and_others_are_left_out(tmp_path: Path
         image(anatomy / f"sub-01_ses-{session}_MESE.nii.gz", times)
     visit(tmp_path, "01", "m00")
     found = mri_find.find(tmp_path)
+    first, alone = found.scans
+    assert first.t2 is not None
+    assert first.t2.session == "m00"
+    assert (alone.key, alone.t2) == ("sub-01_ses-m12_t2_mapping", None)
+    assert found.left_out == {}
+
+
+def test_a_visit_without_fat_is_measured_on_its_best_contrast(tmp_path: Path) -> None:
+    anatomy = tmp_path / "sub-01" / "ses-m00" / "mr-anat"
+    for suffix in ("STIR", "T2w", "T1w", "MESE"):
+        times = {"EchoTime": [0.01, 0.02]} if suffix == "MESE" else {}
+        image(anatomy / f"sub-01_ses-m00_{suffix}.nii.gz", times)
+    found = mri_find.find(tmp_path)
     (scan,) = found.scans
+    assert scan.key == "sub-01_ses-m00_T1w"
     assert scan.t2 is not None
-    assert scan.t2.session == "m00"
-    assert list(found.left_out) == ["sub-01_ses-m12_t2_mapping"]
+    assert sorted(found.left_out) == ["sub-01_ses-m00_STIR", "sub-01_ses-m00_T2w"]
+    visit(tmp_path, "01", "m00")
+    assert [one.key for one in mri_find.find(tmp_path).scans] == ["sub-01_ses-m00_dixon"]
+
+
+def test_a_later_visit_without_mask_follows_the_first_drawn_one(tmp_path: Path) -> None:
+    for session in ("m00", "m06", "m12"):
+        visit(tmp_path / "raw", "01", session)
+    visit(tmp_path / "raw", "02", "m00")
+    for session in ("m06", "m12"):
+        image(tmp_path / "masks" / f"sub-01_ses-{session}_dseg.nii.gz")
+    found = {one.key: one for one in mri_find.find(tmp_path, masks=tmp_path / "masks").scans}
+    assert all(one.baseline is None for one in found.values())
+    (tmp_path / "masks" / "sub-01_ses-m12_dseg.nii.gz").unlink()
+    found = {one.key: one for one in mri_find.find(tmp_path, masks=tmp_path / "masks").scans}
+    baseline = found["sub-01_ses-m12_dixon"].baseline
+    assert baseline is not None
+    assert baseline.key == "sub-01_ses-m06_dixon"
+    assert found["sub-01_ses-m00_dixon"].baseline is None
+
+
+def test_plain_visits_and_single_contrasts(tmp_path: Path) -> None:
+    for session in ("m00", "ses-m06"):
+        for name in ("fat", "water"):
+            image(tmp_path / "p01" / session / f"{name}.nii.gz")
+    image(tmp_path / "p01" / "m00" / "mask.nii.gz")
+    image(tmp_path / "p02" / "t1w.nii.gz")
+    found = {one.key: one for one in mri_find.find(tmp_path).scans}
+    assert sorted(found) == ["sub-p01_ses-m00_dixon", "sub-p01_ses-m06_dixon", "sub-p02_ses-m00_T1w"]
+    assert len(found["sub-p01_ses-m00_dixon"].masks) == 1
+    assert found["sub-p01_ses-m06_dixon"].masks == ()
+
+
+def test_derivatives_and_what_a_run_wrote_are_no_scans(tmp_path: Path) -> None:
+    visit(tmp_path, "01", "m00")
+    place = tmp_path / "sub-01" / "derivatives"
+    image(place / "sub-01_ses-m00_desc-multiecho_FF.nii.gz")
+    own = image(tmp_path / "sub-01" / "sub-01_ses-m00_desc-old_FF.nii.gz")
+    found = mri_find.find(tmp_path, without={own.absolute()})
+    assert [one.key for one in found.scans] == ["sub-01_ses-m00_dixon"]
 
 
 def test_one_unreadable_subject_stands_for_itself(tmp_path: Path) -> None:
@@ -94,5 +146,5 @@ def test_what_is_found_survives_json(tmp_path: Path) -> None:
 def test_nothing_to_measure_is_told(tmp_path: Path) -> None:
     with pytest.raises(NotReadable, match="no such folder"):
         mri_find.find(tmp_path / "absent")
-    with pytest.raises(NotReadable, match="no Dixon"):
+    with pytest.raises(NotReadable, match="no muscle scan"):
         mri_find.find(tmp_path)

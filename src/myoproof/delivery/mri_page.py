@@ -1,5 +1,6 @@
 """The quality page of a muscle scan: flags first, slices with contours, maps, profiles, table, provenance."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -32,6 +33,9 @@ CONFIDENCE = Shade("cividis")
 SPREAD = Shade("viridis", 0.0, 0.1)
 CHANGE = Shade("RdBu_r", -0.2, 0.2)
 WATER_T2 = Shade("viridis", 20.0, 80.0)
+MOST_FAT = 0.7
+"""Voxels with more fat show no T2; the measure leaves them out, too."""
+NUMBER = re.compile(r"(?<![\w.])\d+(?:\.\d+)?")
 TIMES = " \u00d7 "
 SETTINGS = (
     ("field_strength_t", "T", 1.0),
@@ -186,16 +190,33 @@ def verdict(page: MriPage) -> str:
 def all_remarks(page: MriPage) -> list[Remark]:
     """Flags of the rows and findings of the checks, gravest first; equal messages are said once."""
     levels = {"error": "fail", "warning": "warn", "info": "ok"}
-    places: dict[tuple[str, str], list[str]] = {}
+    places: dict[tuple[str, str], list[tuple[str, str]]] = {}
     for finding in page.findings:
         if finding.category not in FLAGGED:
             text = f"{finding.message[:1].upper()}{finding.message[1:]}"
-            places.setdefault((levels[finding.level], text), []).append(finding.where.replace("_", " "))
+            key = (levels[finding.level], NUMBER.sub("#", text))
+            places.setdefault(key, []).append((text, finding.where.replace("_", " ")))
     told = [
-        Remark(level, text, series(list(dict.fromkeys(filter(None, where)))))
-        for (level, text), where in places.items()
+        Remark(level, _ranged([text for text, _ in held]), _named([where for _, where in held]))
+        for (level, _), held in places.items()
     ]
     return sorted([*mri_rows.remarks(page.table), *told], key=lambda remark: -RANKS[remark.quality])
+
+
+def _ranged(texts: Sequence[str]) -> str:
+    """Texts that differ in their numbers alone as one, each number that differs as a range."""
+    numbers = [NUMBER.findall(text) for text in texts]
+    ranges = []
+    for held in zip(*numbers, strict=True):
+        ordered = sorted(set(held), key=float)
+        ranges.append(ordered[0] if len(ordered) == 1 else f"{ordered[0]} to {ordered[-1]}")
+    found = iter(ranges)
+    return NUMBER.sub(lambda _: next(found), texts[0])
+
+
+def _named(places: Sequence[str]) -> str:
+    known = list(dict.fromkeys(filter(None, places)))
+    return series(known) if len(known) <= mri_rows.SHOWN else f"{len(known)} regions"
 
 
 def thumbnail(page: MriPage) -> str:
@@ -217,7 +238,7 @@ def montages(page: MriPage, stack: Stack) -> list[Montage]:
     """The pictures: signal with named contours, then every map that the scan has."""
     levels = mri_slices.choose(stack, doubtful(page.table))
     colours, names = mri_slices.palette(page.segmentation)
-    white = dict.fromkeys(colours, "#ffffff")
+    white, dark = dict.fromkeys(colours, "#ffffff"), dict.fromkeys(colours, "#4a5563")
     shown = f"slices {', '.join(map(str, levels))}"
     drawn = "regions outlined and named" if colours else "no regions"
     layer = Layer(
@@ -229,7 +250,7 @@ def montages(page: MriPage, stack: Stack) -> list[Montage]:
     caption += f" Outlines: {who}." if who else " No regions were drawn."
     pictures = [Montage("signal", "Slices", mri_slices.montage(stack, levels, layer), caption)]
     for key, head, values, shade, texts, told in _maps(stack):
-        layer = Layer(key, values, shade, f"{head}, {shown}.", white)
+        layer = Layer(key, values, shade, f"{head}, {shown}.", dark if key == "change" else white)
         svg = mri_slices.montage(stack, levels, layer)
         pictures.append(Montage(key, head, svg, told, mri_slices.scale_bar(shade, texts)))
     return pictures if page.t2 is None else [*pictures, _t2_montage(page.t2)]
@@ -240,10 +261,11 @@ def _t2_montage(t2: T2Maps) -> Montage:
     stack = make_stack(t2.maps, t2.segmentation)
     levels = mri_slices.choose(stack, ())
     values = stack.images["water_t2_ms"]
-    shown = np.where(values > 0, values, np.float32(np.nan))
+    fat = stack.images.get("fat_share", np.zeros_like(values))
+    shown = np.where((values > 0) & (fat <= MOST_FAT), values, np.float32(np.nan))
     white = dict.fromkeys(mri_slices.palette(t2.segmentation)[0], "#ffffff")
     layer = Layer("water-t2", shown, WATER_T2, f"Water T2, slices {', '.join(map(str, levels))}.", white)
-    told = "T2 of water with fat separated, on the slices of the spin echoes."
+    told = "T2 of water with fat separated, on the slices of the spin echoes; black where it is mostly fat."
     scale = mri_slices.scale_bar(WATER_T2, ("20", "40", "60", "80 ms"))
     return Montage("water-t2", "Water T2", mri_slices.montage(stack, levels, layer), told, scale)
 
@@ -266,8 +288,8 @@ def _maps(stack: Stack) -> list[tuple[str, str, Any, Shade, tuple[str, ...], str
     if "fat_change" in images:
         told = "Fat fraction of this visit less that of the earlier one, within the muscles; red is more fat."
         change = np.where(stack.labels > 0, images["fat_change"], np.float32(np.nan))
-        steps = ("\u221220", "\u221210", "0", "+10", "+20 points")
-        maps.append(("change", "Change of fat fraction", change, CHANGE, steps, told))
+        steps = ("\u221220", "\u221210", "0", "+10", "+20")
+        maps.append(("change", "Change of fat fraction (points)", change, CHANGE, steps, told))
     if "certainty" in images:
         told = "Probability that a voxel's region is right, as the network sees it; dark is doubtful."
         maps.append(

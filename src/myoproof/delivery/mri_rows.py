@@ -16,8 +16,15 @@ PREFERRED = ("multiecho", "dixon", "size", "relaxation")
 """Of two methods that give one measure, the page shows the first."""
 RANKS = {"ok": 0, "warn": 1, "fail": 2}
 SIDES = ("left", "right", "", "midline", "both")
+GRAVE = frozenset({"fat_water_swap_suspected", "low_snr", "metal_suspected", "motion_suspected"})
+"""Flags that may spoil a row by themselves; beside one of them the other flags are no graver than else."""
+NOTES = frozenset({"mask_propagated", "sides_split_by_geometry"})
+"""Flags that say how something was done and speak against nothing."""
 SHOWN = 6
 """More sites than this are counted, not named."""
+
+
+UNSEEN = "not_imaged"
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +159,7 @@ def remarks(table: pd.DataFrame) -> list[Remark]:
     rows = muscles if len(muscles) else rows
     rows = rows[rows["side"] != "both"] if (rows["side"] != "both").any() else rows
     places = list(dict.fromkeys(zip(rows["site"], rows["side"], strict=True)))
+    unseen = rows[rows["absent"] == UNSEEN]["measure"]
     found: dict[tuple[str, str], list[tuple[str, str]]] = {}
     grave: dict[tuple[str, str], int] = {}
     for row in records(rows):
@@ -163,7 +171,9 @@ def remarks(table: pd.DataFrame) -> list[Remark]:
     words_of = {rank: word for word, rank in RANKS.items()}
     ordered = sorted(found, key=lambda key: (-grave[key], key))
     return [
-        Remark(words_of[grave[key]], sentence_case(label(*key)), _where(found[key], places))
+        _unseen(unseen)
+        if key == ("absent", UNSEEN)
+        else Remark(words_of[grave[key]], sentence_case(label(*key)), _where(found[key], places))
         for key in ordered
         if not (key == ("flags", "empty_label") and ("absent", "empty_label") in found)
     ]
@@ -190,8 +200,16 @@ def common_flags(rows: pd.DataFrame) -> frozenset[str]:
 
 
 def _gravity(key: tuple[str, str], quality: str) -> int:
-    """A flag is as grave as the mildest row that bears it; absence is a warning."""
-    return 1 if key[0] == "absent" else RANKS[quality]
+    """A flag is as grave as the mildest row that bears it, and as it can be; absence is a warning."""
+    if key[0] == "absent" or key[1] in NOTES:
+        return int(key[1] not in NOTES)
+    return min(RANKS[quality], 2 if key[1] in GRAVE else 1)
+
+
+def _unseen(measures: pd.Series) -> Remark:
+    """What a visit cannot give for want of images, said once."""
+    told = series([label("measures", name) for name in measures.drop_duplicates()])
+    return Remark("ok", f"Not measured, since {label('absent', UNSEEN)}", told)
 
 
 def _where(held: Sequence[tuple[str, str]], places: Sequence[tuple[str, str]]) -> str:
@@ -213,7 +231,7 @@ def _line(
     held = [row for row in rows if row is not None]
     flags = {flag for row in held for flag in row["flags"].split(";") if flag} - common - {"simulated"}
     quality = max((row["quality"] for row in held), key=lambda word: RANKS[word])
-    absent = {row["absent"] for row in held if row["absent"]}
+    absent = {row["absent"] for row in held if row["absent"]} - {UNSEEN}
     told = [SHORT.get(flag, label("flags", flag)) for flag in sorted(flags - absent)]
     told = [label("absent", reason) for reason in sorted(absent)] + told
     return Line(site, sentence_case(label("sites", site)), side, cells, quality, "; ".join(told))

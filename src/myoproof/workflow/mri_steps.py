@@ -295,6 +295,8 @@ def judged(desk: Desk, rows: pd.DataFrame) -> Table:
         shown = Volume({"water": first, "fat": np.zeros_like(first)}, desk.scan.payload.affine)
         images = replace(desk.images, payload=shown)
     found = mri_quality.assess(images)
+    if desk.separation is not None:  # fat and water may cancel in an echo, which is no void
+        found = replace(found, voids=mri_quality.assess(desk.images).voids)
     desk.findings += mri_quality.findings(found)
     return mri_quality.mark(mri_follow.marked(rows, desk.carried), found)
 
