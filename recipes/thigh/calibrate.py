@@ -8,10 +8,12 @@ from pathlib import Path
 import numpy as np
 import onnxruntime
 from myoproof.segmentation import thigh_network as network
+from myoproof.segmentation import thigh_shape_fuse as shape
+from myoproof.segmentation.thigh_shape_fit import Evidence
 
 MUSCLES = ("SA", "RF", "VL", "VI", "VM", "AM", "GR", "BL", "ST", "SM", "BB")
 STRATA = (("below 20 %", 0.0, 0.2), ("20-50 %", 0.2, 0.5), ("above 50 %", 0.5, 1.0))
-TEMPERATURES = np.round(np.arange(0.6, 1.61, 0.05), 2)
+TEMPERATURES = np.round(np.arange(0.7, 1.31, 0.1), 2)
 MOVES = len(network.MOVES)
 
 
@@ -67,13 +69,17 @@ def fit_temperature(session: onnxruntime.InferenceSession, x: np.ndarray, y: np.
 
 
 def leg_rows(session: onnxruntime.InferenceSession, legs: dict, temperature: float) -> list[dict]:
-    """A row for each muscle of each leg: Dice, and the Dice the network expects of itself."""
+    """A row for each muscle of each leg: Dice, and the Dice expected; where heights are told, with shape."""
     network.card()["temperature"] = temperature
     rows = []
     for number, (start, stop) in enumerate(zip(legs["start"][:-1], legs["start"][1:], strict=True)):
         images = legs["x"][start:stop].astype(np.float32)
         truth = legs["y"][start:stop]
         chance = network.probabilities(session, images, moves=MOVES, tell=silent)
+        if "height_mm" in legs:
+            heights = legs["height_mm"][start:stop]
+            centres = legs["centre_mm"][start:stop] if "centre_mm" in legs else np.zeros((len(images), 2))
+            chance = shape.fuse([Evidence(chance, images, heights, centres)])[0].chance
         best = chance.argmax(axis=1)
         for label in range(1, 12):
             mine, own = best == label, truth == label
@@ -161,6 +167,7 @@ def main() -> None:
     parser.add_argument("legs", type=Path)
     parser.add_argument("card", type=Path)
     parser.add_argument("--about", type=Path, help="JSON of what a person writes on the card")
+    parser.add_argument("--alone", type=Path, help="legs on which the network alone is shown beside")
     parser.add_argument("--slices", type=int, default=160, help="for the temperature")
     options = parser.parse_args()
     session, legs = open_session(options.weights), dict(np.load(options.legs))
@@ -169,13 +176,18 @@ def main() -> None:
     rows = leg_rows(session, legs, heat["temperature"])
     fitted, shown = ([row for row in rows if row["leg"] % 2 == odd] for odd in (0, 1))
     line = fit_line(fitted)
+    alone = {}
+    if options.alone:
+        alone = {
+            "network_alone": summary(leg_rows(session, dict(np.load(options.alone)), heat["temperature"]))
+        }
     card = json.loads(options.about.read_text("utf-8")) if options.about else {}
     means = leg_means(rows, line)
     card |= {
         "sha256": hashlib.sha256(options.weights.read_bytes()).hexdigest(),
         "temperature": heat["temperature"],
         "dice_line": line,
-        "held_out": summary(rows) | heat | {"expected_dice": reliability(shown, line)},
+        "held_out": summary(rows) | heat | {"expected_dice": reliability(shown, line)} | alone,
         "held_out_leg_expected_dice": {
             f"percentile {p}": round(float(np.percentile(means, p)), 3) for p in (1, 2, 5, 50)
         },
