@@ -17,6 +17,9 @@ REGISTRY: dict[str, dict[str, str]] = {
         "mask": "myoproof.sources.masks:read_mask",
         "cohort-tables": "myoproof.sources.tables:read",
         "proact": "myoproof.sources.proact:read",
+        "redcap": "myoproof.sources.redcap:read",
+        "bids-tables": "myoproof.sources.bids_tables:read",
+        "csv-mapping": "myoproof.sources.csv_mapping:read",
     },
     "phantoms": {
         "dixon": "myoproof.phantoms.dixon:thigh",

@@ -50,6 +50,7 @@ def cohort(stage: Stage, present: Mapping[str, str]) -> None:
     _covariates(stage, present)
     for form in DATED:
         attach(stage, f"{form}_kept", form)
+    stage.run("CREATE VIEW visit_modalities AS SELECT subject, session, 'clinical' AS modality FROM visits")
     stage.run(f"CREATE VIEW long_rows AS {' UNION ALL '.join(one.sql for one in _parts())}")
 
 

@@ -57,7 +57,7 @@ def alsfrs(stage: Stage, file: str) -> None:
 
 
 def capacity(stage: Stage, form: str, file: str) -> None:
-    """Table ``FORM_kept`` of forced (``fvc``) or slow (``svc``) vital capacity, and its share of predicted."""
+    """Table ``FORM_kept`` of forced (``fvc``) or slow (``svc``) vital capacity: litres and share."""
     nameless(stage, form, file)
     litres = _unit_table(stage, "L")
     stage.run(

@@ -7,7 +7,7 @@ from myoproof.sources.stage import Stage, quoted
 
 DAYS_PER_MONTH = 30.4375
 """365.25 / 12."""
-ROW = 'subject, session, site, side, "at", measure, method, value, flags, absent'
+ROW = 'subject, session, site, side, "at", measure, method, value, flags, absent, modality, rater'
 """What a row of ``long_rows`` holds."""
 
 
@@ -81,5 +81,6 @@ class Part:
         return (
             f'SELECT subject, session, {self.site} AS site, {self.side} AS side, {self.at} AS "at", '
             f"{name} AS measure, {quoted(self.method)} AS method, ({self.value})::DOUBLE AS value, "
-            f"{self.flags} AS flags, {why} AS absent FROM {self.table} WHERE {self.where}"
+            f"{self.flags} AS flags, {why} AS absent, 'clinical' AS modality, '' AS rater FROM {self.table}"
+            f" WHERE {self.where}"
         )

@@ -10,9 +10,11 @@ from myoproof.workflow.folder import FORMAT, Act, active_parts, claim, refuse_fo
 
 CSV_ROWS = 1_000_000
 """Measurements beyond this are written as Parquet alone: no spreadsheet opens them."""
+_BLANK = "'' AS centre, '' AS device, '' AS preset, '' AS protocol, '' AS digest"
+_DAY = "any_value(v.day)::DOUBLE AS day"
 ACQUISITIONS = (
-    "SELECT subject, session, '' AS run, 'clinical' AS modality, day::DOUBLE AS day, '' AS centre, '' AS"
-    " device, '' AS preset, '' AS protocol, '' AS digest FROM visits ORDER BY subject, day"
+    f"SELECT m.subject, m.session, '' AS run, m.modality, {_DAY}, {_BLANK} FROM visit_modalities m "
+    "JOIN visits v USING (subject, session) GROUP BY ALL ORDER BY m.subject, m.session, m.modality"
 )
 
 
@@ -85,8 +87,6 @@ def _measurements(provenance: str, *, simulated: bool) -> str:
     flags = "CASE WHEN flags = '' THEN 'simulated' ELSE flags || ';simulated' END" if simulated else "flags"
     constant = {
         "run": "''",
-        "modality": "'clinical'",
-        "rater": "''",
         "low": "NULL::DOUBLE",
         "high": "NULL::DOUBLE",
         "level": "NULL::DOUBLE",
