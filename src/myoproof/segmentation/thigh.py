@@ -1,4 +1,4 @@
-"""Thigh muscles found by a network that was trained on simulated images: eleven a side, with confidence."""
+"""Thigh muscles found by a network trained on simulated images, and by the shape of thighs: eleven a side."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,12 +16,14 @@ from myoproof.errors import InvalidInput, OutOfDomain
 from myoproof.segmentation.drawn import read_scheme
 from myoproof.segmentation.thigh_network import MOVES, card, probabilities, session
 from myoproof.segmentation.thigh_patches import Frame, Leg, find_legs, make_frame, patches, windows
+from myoproof.segmentation.thigh_shape_fit import Evidence
+from myoproof.segmentation.thigh_shape_fuse import Fused, fuse
 
 Bools = npt.NDArray[np.bool_]
 Images = npt.NDArray[np.float32]
 Labels = npt.NDArray[np.uint16]
 
-VERSION = 1
+VERSION = 2
 RATER = f"thigh@{VERSION}"
 SCHEME = "huashan11"
 MUSCLES = 11
@@ -44,11 +46,14 @@ class Params:
         Of the network; the answer is the same for any number.
     refuse : bool
         Whether a scan outside the training domain is refused; otherwise it is only said.
+    shape : bool
+        Whether the shape of thighs has a say, most of all where muscle is fat; otherwise the network alone.
     """
 
     moves: int = len(MOVES)
     threads: int = 1
     refuse: bool = True
+    shape: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +79,14 @@ class Found:
     outside: str
 
 
+@dataclass(frozen=True, slots=True)
+class _Said:
+    """What the network said of a leg, in its own orientation, and whether that is the scan's mirrored."""
+
+    evidence: Evidence
+    mirrored: bool
+
+
 def segment(
     acquisition: Acquisition,
     *,
@@ -94,7 +107,7 @@ def segment(
     Returns
     -------
     Segmentation
-        Labels as in scheme ``huashan11`` (both sides share a number), rater ``thigh@1``; confidence is the
+        Labels as in scheme ``huashan11`` (both sides share a number), rater ``thigh@2``; confidence is the
         expected Dice of each label.
 
     Raises
@@ -129,13 +142,16 @@ def find(acquisition: Acquisition, *, params: Params = Params(), progress: Progr
     network, legs = session(params.threads), find_legs(frame)
     doubts = [] if legs else ["no cross-section as large as a thigh's"]
     sides: dict[tuple[int, str], float] = {}
-    for number, leg in enumerate(legs):
-        tell = partial(_tell, progress, number, len(legs))
-        answer = _answer(network, frame, leg, params, tell)
+    said = [
+        _answer(network, frame, leg, params, partial(_tell, progress, number, len(legs)))
+        for number, leg in enumerate(legs)
+    ]
+    for leg, own, fused in zip(legs, said, _fused(said, params), strict=True):
+        answer = fused.chance[:, :, ::-1] if own.mirrored else fused.chance
         _write(answer, frame, leg, labels, certainty)
-        own = _expected_dice(answer)
-        sides |= {(label, leg.side): value for label, value in own.items()}
-        doubts += _doubts(leg, own)
+        expected = _expected_dice(answer)
+        sides |= {(label, leg.side): value for label, value in expected.items()}
+        doubts += _doubts(leg, expected, fused)
     outside = "; ".join(doubts)
     if outside and params.refuse:
         raise OutOfDomain(
@@ -162,19 +178,29 @@ def _tell(progress: Progress, number: int, count: int, share: float) -> None:
 
 def _answer(
     network: InferenceSession, frame: Frame, leg: Leg, params: Params, tell: Callable[[float], None]
-) -> Images:
-    """Probabilities of a leg's patches in the scan's own orientation; an unknown side is tried both ways."""
+) -> _Said:
+    """What the network says of a leg; an unknown side is tried both ways."""
     ways = {"left": (True,), "right": (False,), "": (False, True)}[leg.side]
+    spacing = frame.spacing_mm
+    joined = float(spacing[2]) <= THIN_SLICES_MM and leg.levels.size > 2 and np.all(np.diff(leg.levels) == 1)
     answers = []
     for mirrored in ways:
         images = patches(frame, leg, mirrored=mirrored)
-        found = probabilities(network, images, moves=params.moves, tell=tell)
-        answers.append(found[:, :, ::-1] if mirrored else found)
-    best = max(answers, key=lambda found: float(found[:, 1:].max(axis=1).sum()))
-    spacing = float(frame.spacing_mm[2])
-    if spacing <= THIN_SLICES_MM and len(best) > 2 and np.all(np.diff(leg.levels) == 1):
-        best = ndimage.convolve1d(best, np.array([0.25, 0.5, 0.25]), axis=0, mode="nearest")
-    return best
+        chance = probabilities(network, images, moves=params.moves, tell=tell)
+        if joined:
+            chance = ndimage.convolve1d(chance, np.array([0.25, 0.5, 0.25]), axis=0, mode="nearest")
+        signs = np.array([-1.0 if mirrored else 1.0, 1.0], dtype=np.float64)
+        centres = leg.centres * spacing[:2] * signs
+        evidence = Evidence(chance, images, leg.levels.astype(np.float64) * spacing[2], centres)
+        answers.append(_Said(evidence, mirrored))
+    return max(answers, key=lambda one: float(one.evidence.chance[:, 1:].max(axis=1).sum()))
+
+
+def _fused(said: list[_Said], params: Params) -> list[Fused]:
+    """The network's word joined with the shape's, for all legs together."""
+    if not params.shape:
+        return [Fused(one.evidence.chance, 0.0, False, None) for one in said]
+    return fuse([one.evidence for one in said])
 
 
 def _write(answer: Images, frame: Frame, leg: Leg, labels: Labels, certainty: Images) -> None:
@@ -225,7 +251,7 @@ def _expected_dice(answer: Images) -> dict[int, float]:
     return found
 
 
-def _doubts(leg: Leg, own: dict[int, float]) -> list[str]:
+def _doubts(leg: Leg, own: dict[int, float], fused: Fused) -> list[str]:
     """Why a leg looks foreign."""
     limits, name = card()["domain"], f"{leg.side} leg".strip()
     doubts = []
@@ -233,4 +259,6 @@ def _doubts(leg: Leg, own: dict[int, float]) -> list[str]:
         doubts.append(f"{name}: {len(own)} of {MUSCLES} muscles seen")
     elif np.mean(list(own.values())) < limits["least_expected_dice"]:
         doubts.append(f"{name}: expected Dice {np.mean(list(own.values())):.2f}")
+    elif fused.fit is not None and not fused.used:
+        doubts.append(f"{name}: not the shape of a thigh (agreement {fused.agreement:.2f})")
     return doubts
