@@ -271,8 +271,9 @@ def normalise(x):
 
 
 def load(path: Path, subjects, *, held):
-    """Label maps (n, 112, 112) of the held-out subjects, or of the others."""
+    """Label maps (n, 112, 112) of the held-out subjects, or of the others, but for upper slices."""
     data = np.load(path)
     own = np.array([str(pid).removeprefix("THIGH_").split("_")[0] for pid in data["pid"]])
     kept = np.isin(own, subjects)
-    return data["t"][kept if held else ~kept]
+    maps = data["t"][kept if held else ~kept]
+    return maps[np.isin(maps, HAMSTRINGS).any(axis=(1, 2))]

@@ -38,7 +38,6 @@ def draw(queue: mp.Queue, folder: Path, kind: str, seed: int) -> None:
         bank = generate.Bank(rng)
     else:
         maps = plain.load(folder / "plain_templates.npz", HELD_OUT, held=False)
-        maps = maps[np.isin(maps, plain.HAMSTRINGS).any(axis=(1, 2))]
     while True:
         if kind == "detailed":
             drawn = [generate.sample(rng, templates, bank) for _ in range(16)]
