@@ -165,7 +165,7 @@ def test_intervals_hold_the_truth_of_perturbed_phantoms() -> None:
 
 def test_a_networks_mask_is_doubted_more_than_a_readers_and_measures_the_same(discs) -> None:
     scan, mask = discs.make()
-    one, two = (dixon.measure(scan, replace(mask, rater=rater)) for rater in ("reader", "thigh@1"))
+    one, two = (dixon.measure(scan, replace(mask, rater=rater)) for rater in ("reader", "thigh@2"))
     np.testing.assert_array_equal(one["value"], two["value"])
     main = (one["method"] == "dixon") & (one["at"] == "")
     wider = (two["high"] - two["low"])[main] - (one["high"] - one["low"])[main]

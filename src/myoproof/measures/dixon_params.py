@@ -98,7 +98,7 @@ def for_rater(params: Params, rater: str) -> Params:
     --------
     >>> for_rater(Params(), "reader-1") == Params()
     True
-    >>> for_rater(Params(), "thigh@1").boundary_sd_mm > Params().boundary_sd_mm
+    >>> for_rater(Params(), "thigh@2").boundary_sd_mm > Params().boundary_sd_mm
     True
     """
     plain = Params()

@@ -303,8 +303,8 @@ def line(summary: Mapping[str, Any]) -> str:
     Examples
     --------
     >>> found = {"muscles": 22, "fat_fraction": 0.123, "volume": 4021.4, "water_t2": None}
-    >>> line({"summary": found, "quality": "warn", "rater": "thigh@1", "absent": ""})
-    '22 muscles by thigh@1, median fat fraction 12.3 %, together 4021 mL; with care'
+    >>> line({"summary": found, "quality": "warn", "rater": "thigh@2", "absent": ""})
+    '22 muscles by thigh@2, median fat fraction 12.3 %, together 4021 mL; with care'
     """
     found = summary["summary"]
     fat, volume, t2 = (found[name] for name in ("fat_fraction", "volume", "water_t2"))
