@@ -1,9 +1,9 @@
 """Hold the intervals of radiomic features against simulated truth: drawn masks beside the true ones.
 
-Run ``python -m benchmarks.calibrate_radiomics``. Seeds and the number of thighs were fixed before it was first
-run; no constant was set on them: the border model is that of the Dixon measure. Each feature of a drawn region
-comes with its interval, the same feature of the true region, in the same image, is the truth. Thighs are kept
-in a folder as they come.
+Run ``python -m benchmarks.calibrate_radiomics``. Seeds were fixed before it was first run; constants were set
+on those of ``--development N``, which writes nothing, and the border model is that of the Dixon measure. Each
+feature of a drawn region comes with its interval; the same feature of the true region, in the same image, is
+the truth. Thighs are kept in a folder as they come.
 """
 
 import argparse
@@ -28,10 +28,10 @@ from myoproof.phantoms.dixon import ThighParams, thigh
 Row = dict[str, Any]
 TABLE = Path(__file__).resolve().parents[1] / "src" / "myoproof" / "evidence" / "tables" / "radiomics.csv"
 VALIDATION_SEED, DEVELOPMENT_SEED = 61_000, 47
-THIGHS = {"dystrophy": 10, "als": 6}
+THIGHS = {"dystrophy": 6, "als": 4}
 SCAN: dict[str, Any] = {"n_slices": 5}
 COVERAGE = Range(0.93, 0.97)
-POPULATION = "simulated thighs, 10 with dystrophy and 6 with ALS, drawn masks, 32 grey levels, 20 replicates"
+POPULATION = "simulated thighs, 6 with dystrophy and 4 with ALS, drawn masks, 32 grey levels, 20 replicates"
 KEYS = ["site", "side", "method", "measure"]
 
 
@@ -76,7 +76,7 @@ def compared(seed: int, counts: dict[str, int], folder: Path) -> tuple[pd.DataFr
     return pd.concat(parts, ignore_index=True), pd.concat(stable, ignore_index=True)
 
 
-def one_thigh(seed: int, pattern: str, i: int) -> tuple[pd.DataFrame, pd.DataFrame]:
+def one_thigh(seed: int, pattern: Any, i: int) -> tuple[pd.DataFrame, pd.DataFrame]:
     """One thigh, its drawn mask with intervals and its true mask without."""
     params = ThighParams(pattern=pattern, subject=f"{pattern}-{i:04d}", **SCAN)
     scan = thigh(rng=np.random.default_rng([seed, len(pattern), i]), params=params)
@@ -128,7 +128,7 @@ def stability_rows(stable: pd.DataFrame) -> Iterator[Row]:
     each = stable.groupby("measure", sort=False)["icc"].median()
     family = each.index.str.partition("_").get_level_values(0)
     reference = "replicates of drawn borders"
-    for name, group in each.groupby(family, sort=False):
+    for name, group in each.groupby(list(map(str, family)), sort=False):
         metric = f"median ICC of {name} features over thighs"
         yield {"kind": "stability", "metric": metric, "value": group.median(), "reference": reference}
     for name, value in each[each < 0.75].sort_values().items():

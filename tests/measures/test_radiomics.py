@@ -60,7 +60,12 @@ def phantom() -> tuple[Acquisition, Segmentation]:
 
 
 SETTINGS = radiomics.Params(
-    channel="image", bin_width=1.0, bin_start=1.0, aggregations=tuple(AGGREGATIONS), volume_histogram_bins=6
+    channel="image",
+    bin_width=1.0,
+    bin_start=1.0,
+    aggregations=tuple(AGGREGATIONS),
+    volume_histogram_bins=6,
+    replicates=0,
 )
 
 
@@ -201,3 +206,80 @@ def test_the_docs_list_the_features_of_the_vocabulary() -> None:
     assert f"{BEGIN}\n{feature_table()}\n{END}" in PAGE.read_text(encoding="utf-8"), (
         "run `python -m benchmarks.bench_radiomics --page`"
     )
+
+
+@pytest.fixture(scope="module")
+def moved() -> radiomics.Measured:
+    """Three discs of unlike size and intensity in a noisy image, drawn as they are."""
+    rng = np.random.default_rng(4)
+    x, y = np.meshgrid(np.arange(72), np.arange(40), indexing="ij")
+    labels = np.zeros((72, 40, 3), dtype=np.uint16)
+    values = 0.5 + 0.02 * rng.standard_normal(labels.shape)
+    for label, (centre, radius) in enumerate(((14, 8), (36, 10), (58, 12)), 1):
+        inside = np.hypot(x - centre, y - 20) < radius
+        labels[inside] = label
+        values[inside] += 0.1 * label
+    names = {1: ("gracilis", "left"), 2: ("sartorius", "left"), 3: ("semitendinosus", "left")}
+    affine = np.diag([1.0, 1.0, 8.0, 1.0])
+    volume = Volume({"image": values.astype(np.float32)}, affine)
+    acquisition = Acquisition("discs", "m00", "1", "muscle_mri", volume)
+    return radiomics.measured(
+        acquisition, Segmentation(labels, affine, names, "reader"), params=radiomics.Params(channel="image")
+    )
+
+
+def test_every_defined_feature_has_an_interval_that_holds_its_value(moved: radiomics.Measured) -> None:
+    told = moved.rows[moved.rows["absent"] == ""]
+    assert told["low"].notna().mean() > 0.99
+    held = told[told["low"].notna()]
+    assert (held["low"] <= held["value"]).all()
+    assert (held["value"] <= held["high"]).all()
+    assert set(held["level"]) == {0.95}
+
+
+def test_the_interval_of_volume_is_what_the_border_model_says(moved: radiomics.Measured) -> None:
+    """A disc of radius r whose border is off by 0.21 mm everywhere: a relative SD of 2 x 0.21 / r at least."""
+    rows = moved.rows.set_index(["site", "measure"])
+    for site, radius in (("gracilis", 8), ("semitendinosus", 12)):
+        row = rows.loc[(site, "morphology_volume_voxels")]
+        relative = (row["high"] - row["low"]) / 2 / row["value"]
+        assert 1.96 * 2 * 0.21 / radius < relative < 6 * 2 * 0.21 / radius
+
+
+def test_stable_and_unstable_features_are_told_apart(moved: radiomics.Measured) -> None:
+    icc = moved.stability.set_index("measure")["icc"]
+    assert len(icc) == len(moved.rows) / 3
+    assert icc["intensity_median"] > 0.95
+    assert icc["morphology_volume_voxels"] > 0.9
+    assert icc.min() < 0.75, "textures of noise are the border's"
+    flagged = moved.rows[moved.rows["flags"].str.contains("unstable")]
+    assert 0 < len(flagged) < 0.9 * len(moved.rows)
+    assert set(flagged["quality"]) == {"warn"}
+    assert "morphology_volume_voxels" not in set(flagged["measure"])
+
+
+def test_the_same_seed_gives_the_same_intervals_and_none_where_none_are_asked() -> None:
+    few = replace(SETTINGS, families=("statistics",), replicates=10)
+    one, two = (radiomics.measure(*phantom(), params=few, threads=n) for n in (1, 2))
+    pd.testing.assert_frame_equal(one, two)
+    none = radiomics.measured(*phantom(), params=replace(few, replicates=0))
+    assert none.rows["low"].isna().all()
+    assert none.stability.empty
+    assert (none.rows["value"] == one["value"]).all()
+    with pytest.raises(InvalidInput, match="replicates"):
+        radiomics.measure(*phantom(), params=replace(few, replicates=3))
+
+
+def test_noise_that_is_known_widens_the_intervals() -> None:
+    acquisition, segmentation = phantom()
+    values = acquisition.payload.channels["image"]
+    few = replace(SETTINGS, families=("statistics",), replicates=20, bin_width=None)
+    plain = radiomics.measure(acquisition, segmentation, params=few).set_index("measure")
+    volume = Volume({"image": values, "image_sd": np.full_like(values, 2.0)}, acquisition.payload.affine)
+    noisy = radiomics.measure(replace(acquisition, payload=volume), segmentation, params=few)
+    noisy = noisy.set_index("measure")
+    assert noisy.loc["intensity_mean", "value"] == plain.loc["intensity_mean", "value"]
+    width = noisy["high"] - noisy["low"]
+    assert (width - (plain["high"] - plain["low"]))["intensity_mean"] > 0
+    # 74 voxels of SD 2: the mean's SD is 0.23
+    assert width["intensity_mean"] == pytest.approx(2 * 2.09 * 2 / np.sqrt(74), rel=0.6)

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from myoproof.cli import main
@@ -38,7 +39,7 @@ def test_the_command_writes_rows_and_every_setting(folder: Path, tmp_path: Path,
         "--jobs",
         "2",
     ]
-    words += ["--aggregation", "3d_merged", "--range", "0", "1", "--out", out]
+    words += ["--aggregation", "3d_merged", "--range", "0", "1", "--replicates", "10", "--out", out]
     with pytest.raises(SystemExit) as stopped:
         main([str(word) for word in words])
     assert not stopped.value.code
@@ -47,20 +48,26 @@ def test_the_command_writes_rows_and_every_setting(folder: Path, tmp_path: Path,
     assert len(summary(rows)) == 5
     assert set(rows["modality"]) == {"dixon"}
     record = json.loads((tmp_path / "rows.csv.provenance.json").read_text())
-    assert record["act"] == "radiomics@1"
+    assert record["act"] == "radiomics@2"
     assert record["parameters"]["intensity_range"] == [0.0, 1.0]
+    assert record["parameters"]["replicates"] == 10
     assert set(rows["provenance"]) == {record["id"]}
+    assert rows.loc[rows["absent"] == "", "low"].notna().mean() > 0.9
+    stable = pd.read_csv(tmp_path / "rows.csv.stability.csv")
+    assert len(stable) == rows.groupby(["method", "measure"]).ngroups
+    assert stable["icc"].max() > 0.9
 
 
 def test_one_image_is_its_own_channel_and_jobs_change_nothing(folder: Path, tmp_path: Path) -> None:
     files = RadiomicsFiles(folder / "mask.nii.gz", image=folder / "water.nii.gz", subject="p1", rater="r1")
-    rows = measure_radiomics(files, into=tmp_path / "study", jobs=2)
-    again = measure_radiomics(files)
+    few = {"families": ("statistics", "glcm"), "replicates": 10}
+    rows = measure_radiomics(files, into=tmp_path / "study", options=few, jobs=2)
+    again = measure_radiomics(files, options=few)
     assert rows.equals(again)
     assert set(rows["modality"]) == {"muscle_mri"}
     assert "radiomics:image:fbn32:2_5d_merged" in set(rows["method"])
     assert (tmp_path / "study" / "tables" / "measurements.csv").exists()
-    other = measure_radiomics(files, options={"bins": 16})
+    other = measure_radiomics(files, options=few | {"bins": 16})
     assert not set(other["provenance"]) & set(rows["provenance"])
 
 

@@ -42,6 +42,9 @@ def measure_radiomics(
             "`3d_averaged` or `3d_merged`; may be repeated."
         ),
     ] = None,
+    replicates: Annotated[
+        int, typer.Option(min=0, help="Regions with a moved border that give the intervals; 0: none.")
+    ] = 20,
     subject: SubjectName = "subject",
     session: SessionName = "m00",
     rater: RaterName = "drawn",
@@ -57,6 +60,7 @@ def measure_radiomics(
     files = verbs.RadiomicsFiles(segmentation, labels, image, fat, water, subject, session, rater)
     options: dict[str, Any] = {"bins": bins, "bin_width": bin_width, "bin_start": bin_start}
     options |= {"intensity_range": intensity_range, "outlier_sd": outlier_sd, "resample_mm": resample}
+    options |= {"replicates": replicates}
     options |= {"channel": channel} if channel else {}
     options |= {"aggregations": tuple(aggregation)} if aggregation else {}
     rows = verbs.measure_radiomics(files, out=out, options=options, jobs=jobs, into=into)

@@ -132,7 +132,8 @@ def measured(
     last = volume.slice_axis
     image = Image(np.moveaxis(values, last, 2), _slices_last(volume.spacing_mm, last))
     index = np.moveaxis(regions.index, last, 2)
-    noise = volume.channels.get(f"{params.channel}_sd")
+    assert isinstance(acquisition.payload, Volume)
+    noise = acquisition.payload.channels.get(f"{params.channel}_sd")
     noise_sd = None if noise is None else np.moveaxis(noise, last, 2)
     border = for_rater(Border(), segmentation.rater)
 

@@ -170,11 +170,12 @@ def _levels(region: _Region, params: Params) -> npt.NDArray[np.int32]:
     if params.bin_width is None:
         return discretise(region.values, region.inside, how="number", amount=params.bins)
     return discretise(
-        region.values, region.inside, how="width", amount=params.bin_width, lowest=_start(params)
+        region.values, region.inside, how="width", amount=params.bin_width, lowest=first_level(params)
     )
 
 
-def _start(params: Params) -> float | None:
+def first_level(params: Params) -> float | None:
+    """Where the first grey level of fixed width begins; None: at the region's minimum."""
     low = None if params.intensity_range is None else params.intensity_range[0]
     return low if params.bin_start is None else params.bin_start
 
@@ -182,7 +183,7 @@ def _start(params: Params) -> float | None:
 def _absent(region: _Region, mask: Bools, params: Params) -> str:
     if int(region.inside.sum()) < params.least_voxels:
         return "insufficient_data" if int(mask.sum()) < params.least_voxels else "no_signal"
-    start = _start(params)
+    start = first_level(params)
     if params.bin_width is None or start is None:
         return ""
     return "out_of_domain" if float(region.values[region.inside].min()) < start else ""

@@ -9,7 +9,7 @@ import pandas as pd
 from scipy import ndimage, stats
 
 from myoproof.measures.dixon_params import Params as Border
-from myoproof.measures.radiomics_features import Found, Image, expected, features
+from myoproof.measures.radiomics_features import Found, Image, expected, features, first_level, methods
 from myoproof.measures.radiomics_params import Params
 from myoproof.numerics.icc import icc_value
 from myoproof.numerics.regions import signed_distance_mm
@@ -20,6 +20,8 @@ Bools = npt.NDArray[np.bool_]
 
 ROOM_MM = 16.0
 """Kept around a region: the ball of the intensity peaks, and the way that a border may move."""
+BORDER_FACTOR = 1.4
+"""What replicates of a border spread is taken this many times (set on two development thighs)."""
 FEWEST = 5
 """Fewer replicates that have a feature give it no interval."""
 FEWEST_REGIONS = 3
@@ -36,6 +38,9 @@ class Replicates:
     ----------
     middle : ndarray, shape (feature,)
         With the border at its mean offset: those of the region itself where that is 0.
+    core : ndarray, shape (feature,)
+        Of the region without its rim, where drawing takes in foreign tissue; ``middle`` for features of
+        shape.
     border : ndarray, shape (replicate, feature)
         With the border moved at random.
     noise : ndarray, shape (replicate, feature)
@@ -43,6 +48,7 @@ class Replicates:
     """
 
     middle: Floats
+    core: Floats
     border: Floats
     noise: Floats
 
@@ -96,19 +102,24 @@ def replicate(
         return as_row(features(values, region, params)[0] if region.any() else {}, params)
 
     middle = measured(own, distance < place[0] if place[0] else inside)
+    core = measured(own, distance < place[0] - _rim_mm(border, image.spacing_mm))
+    of_shape = np.array([method == methods(params)[0] for method, _ in columns(params)])
+    core = np.where(of_shape | ~np.isfinite(core), middle, core)
     moved = []
     for _ in range(params.replicates):
-        shift = place[0] + place[1] * rng.standard_normal()
-        shift = shift + border.roughness_sd_mm * _rough(inside.shape, image.spacing_mm, border, rng)
-        moved.append(measured(own, distance < shift))
+        common = place[0] + place[1] * rng.standard_normal()
+        local = border.roughness_sd_mm * _rough(inside.shape, image.spacing_mm, border, rng)
+        moved.append(measured(own, distance < common + local))
     noisy = []
+    start = first_level(params) if params.bin_width is not None else None
+    lowest = -np.inf if start is None else start
     for _ in range(params.replicates // 2 if noise_sd is not None else 0):
         assert noise_sd is not None
         sd = np.nan_to_num(noise_sd[box])
-        values = own.values + sd * rng.standard_normal(sd.shape, dtype=np.float32)
+        values = np.maximum(own.values + sd * rng.standard_normal(sd.shape, dtype=np.float32), lowest)
         noisy.append(measured(Image(values.astype(np.float32), image.spacing_mm), inside))
     n = middle.size
-    return Replicates(middle, np.array(moved).reshape(-1, n), np.array(noisy).reshape(-1, n))
+    return Replicates(middle, core, np.array(moved).reshape(-1, n), np.array(noisy).reshape(-1, n))
 
 
 def intervals(value: Floats, of: Replicates, *, level: float = 0.95) -> tuple[Floats, Floats]:
@@ -126,12 +137,14 @@ def intervals(value: Floats, of: Replicates, *, level: float = 0.95) -> tuple[Fl
     Returns
     -------
     low, high : ndarray, shape (feature,)
-        Normal, with Student's quantile, on the logarithmic scale where all replicates have one sign. As far
-        as moving the border at random shifts a feature on average, drawing it has done so already: that is
-        taken off (Davison and Hinkley 1997, section 2.1). Noise adds its variance alone: what is meant is the
-        feature at the noise of this protocol. Widened to hold the value; NaN with fewer than five replicates.
+        Normal, with Student's quantile, on the logarithmic scale where all replicates have one sign. What is
+        foreign in the rim of a drawn region rules ranges and textures: features other than of shape are
+        centred at the core's, and doubted by the whole difference. Features of shape are centred so that what
+        moving the border shifts on average is taken off: drawing has done it once (Davison and Hinkley 1997,
+        section 2.1). Noise adds its variance alone: what is meant is the feature at the noise of this
+        protocol. Widened to hold the value; NaN with fewer than five replicates.
     """
-    every = np.vstack([value[None], of.middle[None], of.border, of.noise])
+    every = np.vstack([value[None], of.middle[None], of.core[None], of.border, of.noise])
     with np.errstate(invalid="ignore"):
         sign = np.where(np.nan_to_num(every, nan=1.0).min(axis=0) > 0, 1.0, 0.0)
         sign = np.where(np.nan_to_num(every, nan=-1.0).max(axis=0) < 0, -1.0, sign)
@@ -141,14 +154,14 @@ def intervals(value: Floats, of: Replicates, *, level: float = 0.95) -> tuple[Fl
         return np.where(logs, np.log(np.where(logs, sign * x, 1.0)), x)
 
     counts = np.isfinite(of.border).sum(axis=0)
-    told = (counts >= FEWEST) & np.isfinite(value)
+    told = (counts >= FEWEST) & np.isfinite(value) & np.isfinite(of.middle)
     moved, middle = forth(of.border)[:, told], forth(of.middle)[told]
-    variance = np.nanvar(moved, axis=0, ddof=1)
+    rim = forth(of.core)[told] - middle
+    variance = BORDER_FACTOR**2 * np.nanvar(moved, axis=0, ddof=1) + rim**2
     if of.noise.shape[0] >= FEWEST:
         variance = variance + np.nan_to_num(np.nanvar(forth(of.noise)[:, told], axis=0, ddof=1))
     half = stats.t.ppf(0.5 + level / 2, counts[told] - 1) * np.sqrt(variance)
-    middle = np.where(np.isfinite(middle), middle, forth(value)[told])
-    centre = 2.0 * middle - np.nanmean(moved, axis=0)
+    centre = np.where(rim == 0.0, 2.0 * middle - np.nanmean(moved, axis=0), middle + rim)
     low, high = np.full(value.size, np.nan), np.full(value.size, np.nan)
     ends = np.stack([centre - half, centre + half])
     ends = np.where(logs[told], sign[told] * np.exp(np.where(logs[told], ends, 0.0)), ends)
@@ -230,6 +243,12 @@ def _distance(mask: Bools, spacing_mm: Floats) -> Floats:
 def _place(border: Border) -> tuple[float, float]:
     """Mean and SD of the offset of the whole border."""
     return border.boundary_mean_mm, border.boundary_sd_mm
+
+
+def _rim_mm(border: Border, spacing_mm: Floats) -> float:
+    """Depth of the rim: the border model's, and one SD of its roughness."""
+    pixel = float(np.sqrt(spacing_mm[0] * spacing_mm[1]))
+    return border.rim_mm + border.rim_voxels * pixel + border.roughness_sd_mm
 
 
 def _rough(shape: tuple[int, ...], spacing_mm: Floats, border: Border, rng: np.random.Generator) -> Floats:

@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 
 from myoproof.core.acquisition import Acquisition
+from myoproof.core.atomic import atomic_path
 from myoproof.core.table import Table
 from myoproof.errors import InvalidInput
 from myoproof.measures import radiomics
@@ -61,7 +62,8 @@ def measure_radiomics(
     files : RadiomicsFiles
         What to measure.
     out : Path, optional
-        Rows as CSV or Parquet; a provenance record with all settings is written beside it.
+        Rows as CSV or Parquet; beside it a provenance record with all settings, and how stable each feature
+        is (``.stability.csv``).
     options : mapping, optional
         Parameters of the measure; the channel is ``image`` where one image is given, else ``fat_fraction``.
     jobs : int
@@ -85,12 +87,15 @@ def measure_radiomics(
     drawn = regions.read(files.segmentation, acquisition, labels=files.labels, rater=files.rater)
     channel = "image" if files.image is not None else "fat_fraction"
     params = radiomics.Params(**({"channel": channel} | dict(options or {})))
-    rows = radiomics.measure(acquisition, drawn.segmentation, params=params, threads=jobs)
+    found = radiomics.measured(acquisition, drawn.segmentation, params=params, threads=jobs)
     inputs = (acquisition.digest, *drawn.inputs)
     key = {name: getattr(files, name) for name in ("subject", "session", "run", "rater")}
     act = study_folder.Act(f"{radiomics.METHOD}@{radiomics.METHOD_VERSION}", key | asdict(params), inputs)
-    rows = Table(rows.assign(provenance=act.id))
+    rows = Table(found.rows.assign(provenance=act.id))
     study_folder.keep(rows, act, acquisition, out=out, into=into)
+    if out is not None and params.replicates:
+        with atomic_path(out.with_name(out.name + ".stability.csv")) as path:
+            found.stability.to_csv(path, index=False)
     return rows
 
 
