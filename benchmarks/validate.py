@@ -8,6 +8,8 @@ CALIBRATIONS = (
     "calibrate_dixon",
     "calibrate_derived",
     "calibrate_followup",
+    "calibrate_harmonise",
+    "calibrate_imputation",
     "calibrate_multiecho",
     "calibrate_phenotypes",
     "calibrate_relaxation",

@@ -163,7 +163,8 @@ def _kept_rows(
 ) -> Iterator[dict[str, Any]]:
     if not design.shape[1]:
         return
-    old, new = (_effects(frame.to_numpy(dtype=np.float64), sites, design) for frame in (before, after))
+    unit = before.std(ddof=0).to_numpy(dtype=np.float64)
+    old, new = (_effects(frame.to_numpy(dtype=np.float64), sites, design, unit) for frame in (before, after))
     for j, name in enumerate(names):
         usable = np.isfinite(old[j]) & np.isfinite(new[j])
         size = float(old[j, usable] @ old[j, usable])
@@ -179,15 +180,14 @@ def _kept_rows(
         }
 
 
-def _effects(values: Floats, sites: npt.NDArray[np.str_], design: Floats) -> Floats:
-    """Covariate effects (q, p) in SD of each feature, sites adjusted for; NaN where too few values."""
+def _effects(values: Floats, sites: npt.NDArray[np.str_], design: Floats, unit: Floats) -> Floats:
+    """Covariate effects (q, p) in SD of each feature before, sites adjusted for; NaN where too few values."""
     out = np.full((design.shape[1], values.shape[1]), np.nan)
     for j, column in enumerate(values.T):
         seen = np.isfinite(column)
         indicator = (sites[seen][:, None] == np.unique(sites[seen])).astype(np.float64)
         full = np.column_stack([indicator, design[seen]])
-        deviation = float(column[seen].std()) if seen.any() else 0.0
-        if seen.sum() < full.shape[1] + FEWEST_SPARE or deviation <= 0:
+        if seen.sum() < full.shape[1] + FEWEST_SPARE or not unit[j] > 0:
             continue
-        out[:, j] = np.linalg.lstsq(full, column[seen], rcond=None)[0][indicator.shape[1] :] / deviation
+        out[:, j] = np.linalg.lstsq(full, column[seen], rcond=None)[0][indicator.shape[1] :] / unit[j]
     return out

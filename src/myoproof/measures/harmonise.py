@@ -361,7 +361,7 @@ def _findings(train: Matched, cohort: Cohort, coding: Coding, params: Params) ->
     people = train.scans.keys.reset_index()["subject"]
     guarded = subject_columns(cohort, params.guard).reindex(people)
     return found + biology_findings(
-        guarded, train.sites, preserved=params.preserve, allow_unbalanced=params.allow_unbalanced
+        guarded, train.sites, covariates=train.covariates, allow_unbalanced=params.allow_unbalanced
     )
 
 

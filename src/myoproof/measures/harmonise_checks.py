@@ -1,7 +1,5 @@
 """Whether biology and site can be told apart: guarded columns against sites, before any harmonising."""
 
-from collections.abc import Sequence
-
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
@@ -19,7 +17,7 @@ def biology_findings(
     guarded: pd.DataFrame,
     sites: npt.NDArray[np.str_],
     *,
-    preserved: Sequence[str] = (),
+    covariates: npt.NDArray[np.float64],
     allow_unbalanced: bool = False,
 ) -> list[Finding]:
     """What the sites say about columns that must not vanish with them.
@@ -30,8 +28,8 @@ def biology_findings(
         Words or numbers a row; "" or NaN is unknown. Columns with one value are passed over.
     sites : (n,) array of text
         Site of each row.
-    preserved : sequence of str
-        Columns whose effects are kept.
+    covariates : (n, q) float64
+        Kept columns; a guarded column that they determine is kept with them.
     allow_unbalanced : bool
         Whether an imbalance is a warning only.
 
@@ -55,8 +53,16 @@ def biology_findings(
             mend = "harmonise within one group, or leave out the sites that hold one group only"
             findings.append(Finding("error", "confounded", message, mend=mend))
             continue
-        findings += _imbalance(str(name), values, at, str(name) in preserved, allow_unbalanced)
+        kept = _determined(design, covariates[known])
+        findings += _imbalance(str(name), values, at, kept, allow_unbalanced)
     return findings
+
+
+def _determined(columns: npt.NDArray[np.float64], by: npt.NDArray[np.float64]) -> bool:
+    """Whether columns are combinations of others and a constant, as arm is of diagnosis in many a cohort."""
+    x = np.column_stack([np.ones(len(by)), np.nan_to_num(by)])
+    rest = columns - x @ np.linalg.lstsq(x, columns, rcond=None)[0]
+    return bool((np.abs(rest) < 1e-8).all())
 
 
 def _imbalance(
