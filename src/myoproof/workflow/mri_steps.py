@@ -20,7 +20,7 @@ from myoproof.numerics.fatwater import Separation
 from myoproof.registry import load_module, names
 from myoproof.segmentation import checks, drawn, propagate
 from myoproof.sources import bids
-from myoproof.workflow import mri_follow, regions
+from myoproof.workflow import mri_follow, mri_gaps, regions
 from myoproof.workflow.ledger_tasks import Task
 from myoproof.workflow.mri_find import from_json
 from myoproof.workflow.mri_read import FAT_AND_WATER, opened, threads
@@ -298,6 +298,10 @@ def judged(desk: Desk, rows: pd.DataFrame) -> Table:
     if desk.separation is not None:  # fat and water may cancel in an echo, which is no void
         found = replace(found, voids=mri_quality.assess(desk.images).voids)
     desk.findings += mri_quality.findings(found)
+    assert isinstance(images.payload, Volume)
+    missing = mri_gaps.empty_slices(images.payload)
+    desk.findings += [mri_gaps.finding(missing)] if missing else []
+    rows = mri_gaps.mark(rows, missing)
     return mri_quality.mark(mri_follow.marked(rows, desk.carried), found)
 
 
