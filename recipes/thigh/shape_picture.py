@@ -49,6 +49,7 @@ def main() -> None:
     parser.add_argument("--leg", type=int, default=0)
     options = parser.parse_args()
     data = np.load(options.legs)
+    window = slice(18, 94)
     own = slice(*data["start"][options.leg : options.leg + 2])
     images, truth = data["x"][own].astype(np.float32), data["y"][own]
     chance = network.probabilities(network.session(1), images, moves=4, tell=silent)
@@ -61,14 +62,16 @@ def main() -> None:
         "agreement", round(fused.agreement, 3), "used", fused.used, "fat", data["fat"][options.leg].round(2)
     )
     alone = fusing.shape_of(shape.atlas(), leg, fused.fit).argmax(axis=1)
-    levels = np.linspace(1, len(images) - 2, 6).round().astype(int)
+    levels = np.linspace(1, len(images) - 3, 6).round().astype(int)
     figure, axes = plt.subplots(6, 6, figsize=(8.4, 8.6), dpi=90)
     for column, (level, height) in enumerate(zip(levels, HEIGHTS_MM, strict=True)):
         show(axes[0, column], mean_thigh(height))
-        axes[1, column].imshow(images[level, 0].T, origin="lower", cmap="gray", vmin=0, vmax=1)
+        axes[1, column].imshow(
+            images[level, 0][window, window].T, origin="lower", cmap="gray", vmin=0, vmax=1
+        )
         rows = (truth, chance.argmax(axis=1), alone, fused.chance.argmax(axis=1))
         for row, labels in enumerate(rows, start=2):
-            show(axes[row, column], labels[level], images[level, 0])
+            show(axes[row, column], labels[level][window, window], images[level, 0][window, window])
     names = ("mean thigh", "fat image", "truth", "network, blinded", "shape alone", "both")
     for row, name in enumerate(names):
         axes[row, 0].set_ylabel(name)

@@ -24,7 +24,7 @@ LEAST_SLICES = 3
 LEAST_SHAPE = 1e-4
 STRETCH_MM = 24.0
 """Standard deviation of the stretch over which network and shape are compared."""
-COMMON = (0.25, 0.6)
+COMMON = (0.1, 0.35)
 """A muscle is disputed wholly below, and not at all above, these shares in common."""
 LEAST_PIXELS = 40.0
 TRIED = 2
@@ -49,8 +49,8 @@ class Shares:
         Below this the shape is not used.
     """
 
-    network: tuple[float, float, float] = (1.0, 0.9, 0.3)
-    shape: tuple[float, float, float] = (0.05, 0.3, 1.2)
+    network: tuple[float, float, float] = (1.0, 1.0, 0.4)
+    shape: tuple[float, float, float] = (0.0, 0.1, 1.0)
     trust: tuple[float, float] = (1.0, 0.5)
     lean: float = 0.3
     fat: float = 0.7
