@@ -35,11 +35,11 @@ def test_the_same_leg_again_keeps_its_mask(first):
     again = leg(Visit(1))
     carried = propagate(first.acquisition, first.exact, again.acquisition)
     assert mean_dice(carried.segmentation.labels, first.exact.labels) > 0.99
-    assert abs(carried.shift_mm[0]) < 0.5
-    rows = change(first.acquisition, first.exact, again.acquisition, carried)
+    assert abs(carried.shift_mm[0]) < 0.3
+    rows = change(first.exact, carried)
     assert len(rows) == 11
-    assert rows["volume_change"].abs().max() < 0.02
-    assert rows["fat_fraction_change"].abs().max() < 0.005
+    assert rows["volume_change"].abs().max() < 0.015
+    assert rows["fat_fraction_change"].abs().max() < 0.004
     assert (rows["agreement"] > 0.8).all()
 
 
@@ -53,27 +53,81 @@ def test_a_leg_that_lies_otherwise_is_found(first):
 def test_a_stack_one_slice_higher_leaves_the_last_slice_empty(first):
     higher = leg(Visit(1, stack_shift_mm=8.0))
     carried = propagate(first.acquisition, first.exact, higher.acquisition)
-    assert carried.shift_mm[0] == pytest.approx(8.0, abs=1.5)
+    assert carried.shift_mm[0] == pytest.approx(8.0, abs=0.8)
     assert not carried.segmentation.labels[:, :, -1].any()
     assert np.isnan(carried.fat_fraction[:, :, -1]).all()
-    rows = change(first.acquisition, first.exact, higher.acquisition, carried)
+    rows = change(first.exact, carried)
     assert (rows["slices"] == 5).all()
-    assert rows["volume_change"].median() == pytest.approx(0.0, abs=0.05)
+    assert rows["volume_change"].abs().max() < 0.02
 
 
 def test_more_fat_is_seen_as_more_fat(first):
     fatter = leg(Visit(1, logit_shift=(0.5,) * 11))
     carried = propagate(first.acquisition, first.exact, fatter.acquisition)
-    rows = change(first.acquisition, first.exact, fatter.acquisition, carried).set_index("site")
+    rows = change(first.exact, carried).set_index("site")
     whole = [
         scan.truth[(scan.truth["at"] == "") & (scan.truth["measure"] == "fat_fraction")]
         for scan in (first, fatter)
     ]
     true = whole[1].set_index("site")["value"] - whole[0].set_index("site")["value"]
-    assert (rows["fat_fraction_change"] - true).abs().max() < 0.02
+    assert (rows["fat_fraction_change"] - true).abs().max() < 0.012
     difference = fat_change(fatter.acquisition, carried)
     assert np.nanmean(difference) == pytest.approx(true.mean(), abs=0.03)
     assert np.isnan(difference[carried.segmentation.labels == 0]).all()
+
+
+def test_muscles_that_shrink_are_seen_to_shrink_and_the_interval_says_how_well(first):
+    factors = (0.98, 0.97, 1.0, 0.985, 0.975, 0.98, 0.99, 0.97, 0.98, 0.985, 0.99)
+    thinner = leg(Visit(1, radius_factor=factors, stack_shift_mm=3.0))
+    carried = propagate(first.acquisition, first.exact, thinner.acquisition)
+    rows = change(first.exact, carried).set_index("site")
+    true = common_volume(thinner, 3.0, later=True) / common_volume(first, 3.0, later=False) - 1
+    error = rows["volume_change"] - true
+    assert true.mean() < -0.01
+    assert error.abs().max() < 0.025
+    assert abs(error.mean()) < 0.01
+    wide = rows["volume_change_high"] - rows["volume_change_low"]
+    assert ((wide > 0.002) & (wide < 0.08)).all()
+
+
+def common_volume(scan, higher_mm, *, later):
+    """True volume (mm3 per mm) of the section that stacks ``higher_mm`` apart both hold."""
+    rows = scan.truth[
+        (scan.truth["measure"] == "cross_sectional_area") & scan.truth["at"].str.startswith("slice:")
+    ]
+    edge = PARAMS.slice_mm * rows["at"].str.removeprefix("slice:").astype(int) + higher_mm * later
+    low, high = higher_mm, PARAMS.slice_mm * PARAMS.n_slices
+    share = np.clip(np.minimum(edge + PARAMS.slice_mm, high) - np.maximum(edge, low), 0, None)
+    return (rows["value"] * share).groupby(rows["site"]).sum()
+
+
+def thick(scan):
+    """The same scan in slices of twice the thickness."""
+    volume = scan.acquisition.payload
+    affine = volume.affine.copy()
+    affine[:3, 3] += affine[:3, 2] / 2
+    affine[:3, 2] *= 2
+    channels = {name: (part[:, :, ::2] + part[:, :, 1::2]) / 2 for name, part in volume.channels.items()}
+    mask = replace(scan.exact, labels=scan.exact.labels[:, :, ::2], affine=affine)
+    return replace(scan.acquisition, payload=Volume(channels, affine)), mask
+
+
+def test_another_coverage_and_slice_distance_are_matched_by_height():
+    """Slices of half the thickness, the lowest three and part of the air left out, the leg turned and moved."""
+    thin = {"slice_mm": 4.0, "n_slices": 12}
+    earlier, mask = thick(leg(**thin))
+    scan = leg(Visit(1, shift_mm=(4.0, 3.0), turn_rad=0.05), **thin)
+    volume, cut = scan.acquisition.payload, (slice(4, None), slice(0, -2), slice(3, None))
+    affine = volume.affine.copy()
+    affine[:3, 3] += affine[:3, :3] @ [4, 0, 3] + [7.0, -30.0, 240.0]
+    channels = {name: part[cut] for name, part in volume.channels.items()}
+    later = replace(scan.acquisition, payload=Volume(channels, affine))
+    carried = propagate(earlier, mask, later)
+    heights_mm = 3.5 * 4.0 - 2.0 + 4.0 * np.arange(9) - 2.0 - 0.0
+    assert carried.limbs[0].heights_mm == pytest.approx(heights_mm, abs=1.0)
+    assert mean_dice(carried.segmentation.labels, scan.exact.labels[cut]) > 0.85
+    rows = change(mask, carried)
+    assert rows["volume_change"].abs().median() < 0.02
 
 
 def test_scans_that_do_not_fit_are_refused(first):

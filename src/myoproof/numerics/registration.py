@@ -18,10 +18,19 @@ STARTS_MM = (-12.0, 0.0, 12.0)
 """Shifts along the limb from which the rigid search starts."""
 COARSE_MM = 5.0
 """In-plane distance of the places that the rigid search compares."""
+COARSE_SLICES = 8
+"""About so many slices are compared by the rigid search; its answer is settled afterwards."""
 LEAST_OVERLAP = 0.5
 """Share of the compared places that must lie within the earlier stack."""
-LEVELS = ((4, 8, 4.0), (2, 8, 4.0), (1, 3, 3.0), (1, 5, 1.5))
-"""Of each level: in-plane reduction, iterations, SD (mm) of the window in which the displacement is one."""
+LEVELS = ((4, 8, 4.0), (2, 8, 4.0))
+"""Of each level: in-plane reduction, iterations, SD (mm) of the window in which the displacement is one. The
+last voxel is left to ``numerics/border_shift.py``, which lets neighbours part."""
+SETTLE_MM, SETTLE_ROUNDS = 3.75, 4
+"""In-plane distance of the places, and Gauss-Newton steps, by which the height is settled."""
+SETTLE_CORRELATED = 60.0
+"""So many neighbouring differences count as one: only the prior against the data depends on it (proposal)."""
+SETTLE_PRIOR = (3.0, 1e3, 1e3, 0.05, 0.05, 0.05, 0.05)
+"""Prior SD of height (mm), move (mm) and in-plane stretch: loose (proposal)."""
 RIDGE = 0.02
 """Added to the structure tensor, as a share of its mean trace: without edges nothing moves."""
 SMOOTH = 0.5
@@ -82,7 +91,8 @@ def find_rigid(moving: Stack, fixed: Stack) -> Rigid:
     axes = _orthonormal(fixed.affine[:3, :3] / steps)
     thin = [max(1, round(COARSE_MM / step)) for step in steps[:2]]
     shape = fixed.channels.shape[1:]
-    ranges = (np.arange(0, shape[0], thin[0]), np.arange(0, shape[1], thin[1]), np.arange(shape[2]))
+    every = max(1, shape[2] // COARSE_SLICES)
+    ranges = (np.arange(0, shape[0], thin[0]), np.arange(0, shape[1], thin[1]), np.arange(0, shape[2], every))
     index = np.stack(np.meshgrid(*ranges, indexing="ij")).reshape(3, -1).astype(np.float64)
     places = _to_world(fixed.affine, index)
     sigma = [COARSE_MM / 2 / step for step in steps[:2]]
@@ -106,9 +116,95 @@ def find_rigid(moving: Stack, fixed: Stack) -> Rigid:
         )
         return float(found.fun), np.asarray(found.x, dtype=np.float64)
 
-    tries = [search(np.array([0.0, *first, start]), 90) for start in STARTS_MM]
-    best = search(min(tries, key=lambda found: found[0])[1], 200)[1]
+    tries = [search(np.array([0.0, *first, start]), 60) for start in STARTS_MM]
+    best = search(min(tries, key=lambda found: found[0])[1], 120)[1]
     return Rigid(float(best[0]) / 50, np.asarray(best[1:]), centre, axes)
+
+
+def settle(moving: Stack, fixed: Stack, rigid: Rigid) -> tuple[Rigid, float]:
+    """The rigid move again, beside an in-plane stretch that takes up growth and loss.
+
+    A limb that lost tissue looks like the same limb nearer to the knee: without the stretch the search trades
+    a loss for a shift along the limb, and half of the loss is gone.
+
+    Parameters
+    ----------
+    moving, fixed : Stack
+        Earlier and later visit.
+    rigid : Rigid
+        From :func:`find_rigid`, right to within a slice.
+
+    Returns
+    -------
+    Rigid
+        With the settled move; turn and stretch are left to the deformation.
+    float
+        SD of the height, mm, as far as the differences of the images tell.
+
+    References
+    ----------
+    Gauss-Newton with weights of Cauchy type; the seven parameters are height, move and in-plane linear map.
+    """
+    steps = np.linalg.norm(fixed.affine[:3, :3], axis=0)
+    thin = [max(1, round(SETTLE_MM / step)) for step in steps[:2]]
+    early, late = (
+        _blurred(
+            one.channels, [SETTLE_MM / 2 / float(step) for step in np.linalg.norm(one.affine[:3, :2], axis=0)]
+        )
+        for one in (moving, fixed)
+    )
+    shape = late.shape[1:]
+    ranges = (np.arange(0, shape[0], thin[0]), np.arange(0, shape[1], thin[1]), np.arange(shape[2]))
+    index = np.stack(np.meshgrid(*ranges, indexing="ij")).reshape(3, -1)
+    target = late[:, index[0], index[1], index[2]]
+    there = _to_index(moving.affine, rigid(_to_world(fixed.affine, index.astype(np.float64))))
+    to_index = np.linalg.solve(moving.affine[:3, :3], rigid.axes)
+    known = (there[2] >= 0) & (there[2] <= early.shape[3] - 1)
+    if known.sum() < 10 * len(SETTLE_PRIOR):
+        return rigid, SETTLE_PRIOR[0]
+    beside = (rigid.axes.T @ _to_world(moving.affine, there))[:2]
+    beside = beside - beside[:, known].mean(axis=1, keepdims=True)
+    prior = np.asarray(SETTLE_PRIOR)
+    found, doubt = np.zeros(len(prior)), prior[0]
+    half_slice = float(np.linalg.norm(moving.affine[:3, 2])) / 2
+    reach = np.diag(np.array([float(steps[0]) / 2, float(steps[1]) / 2, half_slice]))
+    for _ in range(SETTLE_ROUNDS):
+        places = there + to_index @ _stretched(found, beside)
+        inside = (places[2] >= 0) & (places[2] <= early.shape[3] - 1)
+        slopes = [_slope(early, places[:, inside], to_index @ part) / (2 * part.sum()) for part in reach]
+        off = target[:, inside] - _lookup(early, places[:, inside])
+        normal, push = _normal(slopes, off, beside[:, inside])
+        normal += np.diag(1 / prior**2)
+        found = found + np.linalg.solve(normal, push - found / prior**2)
+        doubt = float(np.sqrt(np.linalg.inv(normal)[0, 0]))
+    move = rigid.move_mm + np.array([found[1], found[2], found[0]])
+    return Rigid(rigid.angle_rad, move, rigid.centre, rigid.axes), doubt
+
+
+def _stretched(found: Floats, beside: Floats) -> Floats:
+    """Movement (3, n) in millimetres along the limb's axes."""
+    height, move, linear = found[0], found[1:3, None], found[3:].reshape(2, 2)
+    return np.vstack([move + linear @ beside, np.full(beside.shape[1], height)[None]])
+
+
+def _slope(channels: Images, places: Floats, reach: Floats) -> Images:
+    return _lookup(channels, places + reach[:, None]) - _lookup(channels, places - reach[:, None])
+
+
+def _normal(slopes: list[Images], off: Images, beside: Floats) -> tuple[Floats, Floats]:
+    """Normal equations of height, move and stretch over all channels."""
+    x, y, z = slopes
+    size = len(SETTLE_PRIOR)
+    normal, push = np.zeros((size, size)), np.zeros(size)
+    for channel, left in enumerate(off):
+        across, along = x[channel], y[channel]
+        lines = [across * beside[0], across * beside[1], along * beside[0], along * beside[1]]
+        design = np.stack([z[channel], across, along, *lines]).astype(np.float64)
+        variance = float(np.var(left)) + 1e-12
+        weight = 1 / np.sqrt(1 + left**2 / (4 * variance)) / variance / SETTLE_CORRELATED
+        normal += (design * weight) @ design.T
+        push += (design * weight) @ left
+    return normal, push
 
 
 def find_deformation(moving: Stack, fixed: Stack, rigid: Rigid) -> Images:

@@ -1,33 +1,32 @@
 """Propagation: a checked mask of an earlier visit carried to a later one, limb by limb."""
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 from scipy import ndimage
 
-from myoproof.core.acquisition import Acquisition, Volume
+from myoproof.core.acquisition import Acquisition
 from myoproof.core.contracts import Progress, silent
 from myoproof.core.segmentation import Segmentation
 from myoproof.errors import InvalidInput
-from myoproof.numerics.grids import axis_towards, pixel_area_mm2
-from myoproof.numerics.limbs import body, find_gap
-from myoproof.numerics.registration import Stack, find_deformation, find_rigid, look_up
+from myoproof.segmentation.propagate_frame import Frame, frame
+from myoproof.segmentation.propagate_limb import Limb, follow_limb
+from myoproof.segmentation.propagate_measure import Followed
 
-Bools = npt.NDArray[np.bool_]
-Floats = npt.NDArray[np.float64]
 Images = npt.NDArray[np.float32]
 Labels = npt.NDArray[np.uint16]
 
-VERSION = 1
-MARGIN_MM = 12.0
-"""Air around a limb that is looked at, too."""
-SHADING_MM = 25.0
-"""Signal is divided by its mean over about this distance, so that the coil does not matter."""
-FAR_MM = 12.0
-"""Distances to an outline are kept up to this."""
+VERSION = 2
+LEVEL = 0.95
+NORMAL_QUANTILE = 1.959964
+BORDER_SD_MM = 0.035
+"""SD of a muscle's mean border between visits. Set on simulated pairs (development seeds)."""
+HEIGHT_SD_MM = 0.25
+"""SD of the matched height beyond what the images tell: soft tissue slides. Set on the same pairs."""
+FAT_SD = 0.0008
+"""SD of a change of fat fraction beyond border and height. Set on the same pairs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,23 +38,18 @@ class Propagated:
     segmentation : Segmentation
         On the later grid; ``confidence`` is the correlation of fat fraction, 0-1, between the later scan and
         the earlier one as it was carried over, in and around each label.
-    matched : ndarray, shape (x, y, z), uint16
-        On the later grid: the earlier mask moved rigidly, without deformation. Comparing the sizes of both
-        compares the same section of the limb, whatever the stack's shift.
     fat_fraction : ndarray, shape (x, y, z), float32
         The earlier fat fraction on the later grid; NaN where the earlier stack did not reach.
     shift_mm : tuple of float
         How far the stack lies higher (positive) than at the earlier visit, a limb each.
-    limbs : list of (ndarray of bool, ndarray of bool, ndarray)
-        For each limb: where it lies in the earlier and in the later scan (x, y, slice; slices last), and the
-        earlier slice (a fraction) at the height of each later one.
+    limbs : tuple of Limb
+        Left first where there are two.
     """
 
     segmentation: Segmentation
-    matched: Labels
     fat_fraction: Images
     shift_mm: tuple[float, ...]
-    limbs: list[tuple[Bools, Bools, Floats]]
+    limbs: tuple[Limb, ...]
 
 
 def propagate(
@@ -87,8 +81,8 @@ def propagate(
         If a scan has no fat and water, the mask is not on the earlier grid, or the scans do not show the same
         number of limbs.
     """
-    one, two = _frame(earlier, "earlier"), _frame(later, "later")
-    if mask.labels.shape != earlier.payload.shape:  # type: ignore[union-attr]  # checked by _frame
+    one, two = frame(earlier, "earlier"), frame(later, "later")
+    if mask.labels.shape != one.volume.shape:
         raise InvalidInput("the mask is not on the earlier scan's grid", mend="give the mask of the baseline")
     if len(one.limbs) != len(two.limbs):
         raise InvalidInput(
@@ -96,45 +90,34 @@ def propagate(
             mend="crop both scans to the same limbs",
         )
     labels = one.ordered(mask.labels)
-    out = _Canvas.empty(two.stack.channels.shape[1:])
-    shifts, limbs = [], []
-    for number, (before, after) in enumerate(zip(one.limbs, two.limbs, strict=True)):
+    shape = two.tissue.shape
+    carried, fraction = np.zeros(shape, dtype=np.uint16), np.full(shape, np.nan, dtype=np.float32)
+    limbs = []
+    for number, limb in enumerate(zip(one.limbs, two.limbs, strict=True)):
         progress("registration", number / len(one.limbs))
-        window = _window(two.tissue & after, two.stack.affine)
-        moving = Stack(one.stack.channels * before, one.stack.affine)
-        fixed = Stack((two.stack.channels * after)[(slice(None), *window)], _moved(two.stack.affine, window))
-        rigid = find_rigid(moving, fixed)
-        field = find_deformation(moving, fixed, rigid)
-        own = np.where(before, labels, 0).astype(np.uint16)
-        here = after[window]
-        places = look_up(rigid, field, moving.affine, fixed.affine)
-        _put(out.carried[window], _carry(own, moving.affine, places), here)
-        out.fraction[window][here] = _sample_fraction(one, places)[here]
-        unbent = look_up(rigid, np.zeros_like(field), moving.affine, fixed.affine)
-        _put(out.matched[window], _carry(own, moving.affine, unbent), here)
-        shifts.append(float(rigid.move_mm[2]))
-        limbs.append((before, after, np.median(unbent[2], axis=(0, 1))))
+        found = follow_limb(one, two, labels, limb)
+        there = limb[1][found.window]
+        carried[found.window][there] = found.labels[there]
+        fraction[found.window][there] = found.fraction[there]
+        limbs.append(found)
     progress("registration", 1.0)
-    found_labels = two.restored(out.carried)
-    confidence = _confidence(out, two)
     segmentation = Segmentation(
-        labels=found_labels,
+        labels=two.restored(carried),
         affine=two.volume.affine,
         names=dict(mask.names),
         rater=f"{mask.rater}+propagate@{VERSION}",
-        confidence=confidence,
+        confidence=_confidence(carried, fraction, two),
     )
-    return Propagated(
-        segmentation, two.restored(out.matched), two.restored(out.fraction), tuple(shifts), limbs
-    )
+    shifts = tuple(limb.shift_mm for limb in limbs)
+    return Propagated(segmentation, two.restored(fraction), shifts, tuple(limbs))
 
 
-def change(earlier: Acquisition, mask: Segmentation, later: Acquisition, carried: Propagated) -> pd.DataFrame:
+def change(mask: Segmentation, carried: Propagated) -> pd.DataFrame:
     """What has changed in the section of the limb that both visits show.
 
     Parameters
     ----------
-    earlier, mask, later : Acquisition, Segmentation, Acquisition
+    mask : Segmentation
         As given to :func:`propagate`.
     carried : Propagated
         Its answer.
@@ -143,31 +126,20 @@ def change(earlier: Acquisition, mask: Segmentation, later: Acquisition, carried
     -------
     DataFrame
         A row a muscle and side: ``volume_earlier_ml`` and ``volume_later_ml`` over the matched slices (the
-        earlier areas interpolated to the heights of the later slices), ``volume_change`` (relative),
-        ``fat_fraction_earlier``, ``fat_fraction_later``, ``fat_fraction_change`` (fractions),
-        ``agreement`` (0-1) and ``slices`` (matched).
+        earlier areas interpolated to their heights, and what the movement of the outline made of them),
+        ``volume_change`` (relative), ``fat_fraction_earlier``, ``fat_fraction_later``,
+        ``fat_fraction_change`` (fractions; means over the mask, border voxels taking their fat from deeper
+        ones, less the noise floor), ``*_low`` and ``*_high`` of both changes (95 %), ``agreement`` (0-1) and
+        ``slices`` (matched).
     """
-    one, two = _frame(earlier, "earlier"), _frame(later, "later")
-    before_labels, after_labels = one.ordered(mask.labels), two.ordered(carried.segmentation.labels)
-    areas_mm2 = [pixel_area_mm2(frame.stack.affine, 2) for frame in (one, two)]
-    step_mm = float(np.linalg.norm(two.stack.affine[:3, 2]))
     sides = ("left", "right") if len(carried.limbs) == 2 else ("",)
     rows = []
-    for side, (before, after, heights) in zip(sides, carried.limbs, strict=True):
-        top = before_labels.shape[2] - 1
-        used = (heights >= -0.5) & (heights <= top + 0.5)
-        for label, (site, own_side) in mask.names.items():
-            first = _profile((before_labels == label) & before, one.fraction, areas_mm2[0])
-            second = _profile((after_labels == label) & after, two.fraction, areas_mm2[1])
-            if not first[0].any():
-                continue
-            then, then_fat = (np.interp(heights[used], np.arange(top + 1), part) for part in first)
-            now, now_fat = (part[used] for part in second)
-            sums = [float(part.sum()) for part in (then, now, then_fat, now_fat)]
-            row = {"site": site, "side": own_side or side, "slices": int(used.sum())}
-            rows.append(
-                row | _changed(sums, step_mm) | {"agreement": carried.segmentation.confidence.get(label, 0.0)}
-            )
+    for side, limb in zip(sides, carried.limbs, strict=True):
+        for label, followed in limb.muscles.items():
+            site, own_side = mask.names[label]
+            confidence = carried.segmentation.confidence.get(label, 0.0)
+            row = {"site": site, "side": own_side or side, "slices": followed.slices}
+            rows.append(row | _changed(followed, limb.shift_sd_mm) | {"agreement": confidence})
     return pd.DataFrame(rows)
 
 
@@ -179,163 +151,41 @@ def fat_change(later: Acquisition, carried: Propagated) -> Images:
     ndarray, shape (x, y, z), float32
         On the later grid, fraction.
     """
-    two = _frame(later, "later")
+    two = frame(later, "later")
     now = np.asarray(two.restored(two.fraction), dtype=np.float32)
     inside = carried.segmentation.labels > 0
     return np.where(inside, now - carried.fat_fraction, np.nan).astype(np.float32)
 
 
-def _profile(region: Bools, fraction: Images, pixel_mm2: float) -> tuple[Floats, Floats]:
-    """Area of a region in each slice, and area times its mean fat fraction."""
-    area = region.sum(axis=(0, 1)) * pixel_mm2
-    return area, (region * fraction).sum(axis=(0, 1), dtype=np.float64) * pixel_mm2
-
-
-def _changed(sums: list[float], step_mm: float) -> dict[str, float]:
-    then, now, then_fat, now_fat = sums
-    fat = [part / whole if whole > 0 else np.nan for part, whole in ((then_fat, then), (now_fat, now))]
-    return {
-        "volume_earlier_ml": then * step_mm / 1000,
-        "volume_later_ml": now * step_mm / 1000,
-        "volume_change": now / then - 1 if then > 0 else np.nan,
-        "fat_fraction_earlier": fat[0],
-        "fat_fraction_later": fat[1],
-        "fat_fraction_change": fat[1] - fat[0],
+def _changed(muscle: Followed, shift_sd_mm: float) -> dict[str, float]:
+    (then, now), (fat_then, fat_now) = muscle.volume_ml, muscle.fat_fraction
+    height_mm = float(np.hypot(shift_sd_mm, HEIGHT_SD_MM))
+    border = BORDER_SD_MM * muscle.surface_per_mm
+    spread = {
+        "volume_change": np.hypot(border, height_mm * muscle.volume_per_mm),
+        "fat_fraction_change": np.linalg.norm(
+            [FAT_SD, height_mm * muscle.fat_per_mm, border * muscle.spread]
+        ),
     }
-
-
-@dataclass(frozen=True, slots=True)
-class _Frame:
-    """A scan with its slices last, the person's right along x, and its limbs."""
-
-    volume: Volume
-    axes: tuple[int, int, int]
-    stack: Stack
-    fraction: Images
-    tissue: Bools
-    limbs: list[Bools]
-
-    def ordered(self, values: npt.NDArray[np.uint16]) -> Labels:
-        return np.transpose(values, self.axes)
-
-    def restored(self, values: npt.NDArray[Any]) -> npt.NDArray[Any]:
-        return np.ascontiguousarray(np.transpose(values, np.argsort(self.axes)))
-
-
-@dataclass(frozen=True, slots=True)
-class _Canvas:
-    carried: Labels
-    matched: Labels
-    fraction: Images
-
-    @classmethod
-    def empty(cls, shape: tuple[int, ...]) -> "_Canvas":
-        nothing = np.full(shape, np.nan, dtype=np.float32)
-        return cls(np.zeros(shape, dtype=np.uint16), np.zeros(shape, dtype=np.uint16), nothing)
-
-
-def _frame(acquisition: Acquisition, which: str) -> _Frame:
-    volume = acquisition.payload
-    if not isinstance(volume, Volume) or not {"fat", "water"} <= set(volume.channels):
-        raise InvalidInput(f"the {which} scan has no fat and water images", where=acquisition.subject)
-    across, _ = axis_towards(volume.affine, 0)
-    level = volume.slice_axis
-    first = across if across != level else next(axis for axis in range(3) if axis != level)
-    axes = (first, ({0, 1, 2} - {first, level}).pop(), level)
-    fat, water = (np.transpose(volume.channels[name], axes) for name in ("fat", "water"))
-    affine = volume.affine[:, [*axes, 3]]
-    signal = np.nan_to_num(fat + water, nan=0.0, posinf=0.0, neginf=0.0)
-    tissue = body(signal)
-    fraction = np.divide(fat, signal, out=np.zeros_like(signal), where=tissue & (signal > 0))
-    gap = find_gap(tissue, np.zeros_like(tissue))
-    columns = np.arange(signal.shape[0])[:, None, None]
-    cut = gap.cut[None, None, :]
-    limbs = [columns < cut, columns > cut] if gap.found else [np.ones((1, 1, 1), dtype=bool)]
-    limbs = [np.broadcast_to(limb, signal.shape) for limb in limbs]
-    if gap.found and affine[0, 0] < 0:
-        limbs = limbs[::-1]
-    channels = np.stack([_evened(signal, tissue, affine), fraction, tissue.astype(np.float32)])
-    return _Frame(volume, axes, Stack(channels, affine), fraction, tissue, limbs)
-
-
-def _evened(signal: Images, tissue: Bools, affine: Floats) -> Images:
-    """Signal over its mean nearby, 0-1.5: dark seams show, the coil does not."""
-    steps = np.linalg.norm(affine[:3, :3], axis=0)
-    sigma = (SHADING_MM / steps[0], SHADING_MM / steps[1], 0.0)
-    mass = ndimage.gaussian_filter(tissue.astype(np.float32), sigma)
-    mean = ndimage.gaussian_filter(signal * tissue, sigma) / np.maximum(mass, 1e-3)
-    return (
-        np.asarray(np.clip(signal / np.maximum(mean, 1e-6), 0, 1.5) * (mass > 0.02), dtype=np.float32) / 1.5
-    )
-
-
-def _window(limb: Bools, affine: Floats) -> tuple[slice, slice, slice]:
-    """The limb's bounding box in the plane with some air, and all slices."""
-    steps = np.linalg.norm(affine[:3, :3], axis=0)
-    spans = []
-    for axis, others in ((0, (1, 2)), (1, (0, 2))):
-        seen = np.flatnonzero(limb.any(axis=others))
-        margin = int(np.ceil(MARGIN_MM / steps[axis]))
-        first, last = (int(seen[0]), int(seen[-1])) if seen.size else (0, limb.shape[axis] - 1)
-        spans.append(slice(max(0, first - margin), min(limb.shape[axis], last + 1 + margin)))
-    return spans[0], spans[1], slice(None)
-
-
-def _moved(affine: Floats, window: tuple[slice, slice, slice]) -> Floats:
-    """The affine of a window."""
-    out = affine.copy()
-    out[:3, 3] += affine[:3, :3] @ np.array([float(span.start or 0) for span in window])
+    out = {
+        "volume_earlier_ml": then,
+        "volume_later_ml": now,
+        "fat_fraction_earlier": fat_then,
+        "fat_fraction_later": fat_now,
+    }
+    for name, value in (("volume_change", now / then - 1), ("fat_fraction_change", fat_now - fat_then)):
+        half = NORMAL_QUANTILE * float(spread[name])
+        out |= {name: value, f"{name}_low": value - half, f"{name}_high": value + half}
     return out
 
 
-def _put(canvas: Labels, found: Labels, here: Bools) -> None:
-    """Write found labels into a view of the canvas."""
-    claims = here & (found > 0)
-    canvas[claims] = found[claims]
-
-
-def _carry(labels: Labels, affine: Floats, places: Floats) -> Labels:
-    """Labels at places of their grid, from distances to their outlines interpolated between slices."""
-    steps = np.linalg.norm(affine[:3, :3], axis=0)
-    best = np.zeros(places.shape[1:], dtype=np.float32)
-    out = np.zeros(places.shape[1:], dtype=np.uint16)
-    reachable = (places[2] >= -0.5) & (places[2] <= labels.shape[2] - 0.5)
-    for label in np.unique(labels[labels > 0]):
-        window = _window(labels == label, affine)
-        distance = np.full(labels.shape, FAR_MM, dtype=np.float32)
-        for level in range(labels.shape[2]):
-            rows, columns = window[:2]
-            distance[rows, columns, level] = _signed_mm(labels[rows, columns, level] == label, steps)
-        there = ndimage.map_coordinates(distance, places, order=1, mode="nearest")
-        claims = reachable & (there < best)
-        best[claims], out[claims] = there[claims], label
-    return out
-
-
-def _signed_mm(mask: Bools, steps: Floats) -> Images:
-    """Distance to the outline of a slice's mask, negative inside."""
-    if not mask.any():
-        return np.full(mask.shape, FAR_MM, dtype=np.float32)
-    sampling = (float(steps[0]), float(steps[1]))
-    half = min(sampling) / 2
-    inside = ndimage.distance_transform_edt(mask, sampling=sampling) - half
-    outside = ndimage.distance_transform_edt(~mask, sampling=sampling) - half
-    return np.asarray(np.clip(np.where(mask, -inside, outside), -FAR_MM, FAR_MM), dtype=np.float32)
-
-
-def _sample_fraction(one: _Frame, places: Floats) -> Images:
-    found = ndimage.map_coordinates(one.fraction, places, order=1, mode="nearest")
-    reachable = (places[2] >= -0.5) & (places[2] <= one.fraction.shape[2] - 0.5)
-    return np.where(reachable, found, np.nan).astype(np.float32)
-
-
-def _confidence(out: _Canvas, two: _Frame) -> dict[int, float]:
+def _confidence(carried: Labels, fraction: Images, two: Frame) -> dict[int, float]:
     """Correlation of the fat fractions in and around each label."""
     found = {}
-    for label in np.unique(out.carried[out.carried > 0]):
-        near = ndimage.binary_dilation(out.carried == label, np.ones((7, 7, 1), dtype=bool))
-        near &= two.tissue & np.isfinite(out.fraction)
-        then, now = out.fraction[near].astype(np.float64), two.fraction[near].astype(np.float64)
+    for label in np.unique(carried[carried > 0]):
+        near = ndimage.binary_dilation(carried == label, np.ones((7, 7, 1), dtype=bool))
+        near &= two.tissue & np.isfinite(fraction)
+        then, now = fraction[near].astype(np.float64), two.fraction[near].astype(np.float64)
         spread = float(then.std() * now.std()) if then.size > 2 else 0.0
         value = float(np.mean((then - then.mean()) * (now - now.mean()))) / spread if spread > 0 else 0.0
         found[int(label)] = max(0.0, value)

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,6 @@ from myoproof.core.acquisition import Acquisition
 from myoproof.core.segmentation import Segmentation
 from myoproof.core.table import Table, from_rows
 from myoproof.errors import Finding, MyoproofError
-from myoproof.evidence.shipped import tables
 from myoproof.measures.dixon_flags import quality
 from myoproof.segmentation import propagate
 from myoproof.workflow import regions
@@ -78,7 +76,7 @@ def carry(task: Task, later: Acquisition, tell: Tell) -> Carried | None:
         labels, rater = task.parameters["options"]["labels"], given["mask"]["rater"]
         mask = regions.read(Path(given["mask"]["path"]), earlier, labels=labels, rater=rater).segmentation
         found = propagate.propagate(earlier, mask, later)
-        change = propagate.change(earlier, mask, later, found)
+        change = propagate.change(mask, found)
     except MyoproofError as error:
         what = f"the mask drawn at {visit} could not be carried here ({error.what}); the network was asked"
         tell(Finding("warning", "propagation", what))
@@ -107,8 +105,7 @@ def rows(carried: Carried, scan: Acquisition) -> Table:
     -------
     Table
         ``volume_change`` (later / earlier less 1) and ``fat_fraction_change`` (later less earlier, of the
-        signals), over the slices that both visits show. The interval is the agreement with truth on simulated
-        pairs of visits, from the evidence that ships.
+        signals), over the slices that both visits show, with the intervals of the propagation.
     """
     start = {name: getattr(scan, name) for name in ("subject", "session", "run", "modality")}
     start |= {"method": METHOD, "method_version": propagate.VERSION, "rater": carried.segmentation.rater}
@@ -116,31 +113,15 @@ def rows(carried: Carried, scan: Acquisition) -> Table:
 
 
 def _changes(line: dict[Any, Any]) -> Iterator[dict[str, Any]]:
-    doubted = float(line["agreement"]) < POOR
-    flags = frozenset({"low_confidence"} if doubted else ())
+    flags = frozenset({"low_confidence"} if float(line["agreement"]) < POOR else ())
     for name in CHANGES:
         row = {"site": line["site"], "side": line["side"], "measure": name}
         row |= {"flags": ";".join(sorted(flags)), "quality": quality(flags)}
-        value, half = float(line[name]), half_widths().get(name, np.nan)
-        if np.isnan(value):
+        if np.isnan(line[name]):
             yield {**row, "absent": "insufficient_data"}
-        elif np.isnan(half):
-            yield {**row, "value": value}
         else:
-            yield {**row, "value": value, "low": max(value - half, -1.0), "high": value + half, "level": 0.95}
-
-
-@cache
-def half_widths() -> dict[str, float]:
-    """Half widths of the limits of agreement on simulated pairs of visits, from the shipped evidence."""
-    shown = tables()
-    shown = shown[shown["about"] == f"{METHOD}@{propagate.VERSION}"]
-    named = {f"limits of agreement of {name}, half width": name for name in CHANGES}
-    shown = shown[shown["metric"].isin(named)]
-    return {
-        named[str(metric)]: float(value)
-        for metric, value in zip(shown["metric"], shown["value"], strict=True)
-    }
+            ends = {end: float(line[f"{name}_{end}"]) for end in ("low", "high")}
+            yield {**row, "value": float(line[name]), **ends, "level": propagate.LEVEL}
 
 
 def marked(table: pd.DataFrame, carried: Carried | None) -> pd.DataFrame:

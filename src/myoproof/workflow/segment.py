@@ -138,7 +138,7 @@ def carry_over(
     labels, affine = nifti.read_mask(baseline.mask)
     mask = drawn.segment(earlier, labels, affine, drawn.read_scheme(baseline.labels), rater="drawn")
     carried = propagate.propagate(earlier, mask, acquisition, progress=progress)
-    frame = propagate.change(earlier, mask, acquisition, carried)
+    frame = propagate.change(mask, carried)
     load("writers", "nifti")(carried.segmentation.labels, carried.segmentation.affine, out)
     difference = propagate.fat_change(acquisition, carried)
     load("writers", "nifti")(difference, carried.segmentation.affine, _beside(out, "fat_change.nii.gz"))
