@@ -71,7 +71,7 @@ def test_a_muscle_that_the_network_missed_in_fat_comes_back(legs):
     fused = fusing.fuse([blind])[0]
     assert fused.used
     assert _dice(erased.argmax(axis=1), truth, BICEPS) == 0
-    assert _dice(fused.chance.argmax(axis=1), truth, BICEPS) > 0.4
+    assert _dice(fused.chance.argmax(axis=1), truth, BICEPS) > 0.3
 
 
 def test_in_lean_tissue_the_network_is_believed(legs):
