@@ -46,7 +46,7 @@ class Open:
         session = f"txt({own(spec.session)})" if self.has(spec.session) else "NULL::VARCHAR"
         return (
             f"SELECT r.* EXCLUDE (subject_text), p.subject, {day} AS day, {date} AS date, {session} AS"
-            f" session FROM {self.raw} r JOIN people p ON p.subject_text = person(r.subject_text) WHERE"
+            f" session FROM {self.raw} r JOIN people p ON p.subject_text = r.subject_text WHERE"
             f" {self.rows}"
         )
 
@@ -93,8 +93,7 @@ def people_of(stage: Stage, one: Open) -> None:
     """What a table says about persons, and which of its rows have no subject, day or date."""
     spec = one.spec
     nobody = (
-        f"SELECT row, '' AS subject, NULL AS day, '' AS detail FROM {one.raw} r WHERE person(subject_text) IS"
-        " NULL"
+        f"SELECT row, '' AS subject, NULL AS day, '' AS detail FROM {one.raw} r WHERE subject_text IS NULL"
     )
     stage.hit("subject_missing", one.file, f"{nobody} AND {one.rows}")
     if one.has(spec.day):

@@ -67,7 +67,7 @@ def _who(stage: Stage, file: str) -> None:
         "CREATE TABLE who_typed AS SELECT r.row, p.subject, num(r.age) AS age, txt(r.age) AS age_text, "
         "txt(r.sex) AS sex_text, CASE WHEN lower(txt(r.sex)) IN ('m', 'male') THEN 'male' "
         "WHEN lower(txt(r.sex)) IN ('f', 'female') THEN 'female' END AS sex "
-        "FROM demographics_raw r JOIN people p ON p.subject_text = person(r.subject_text)"
+        "FROM demographics_raw r JOIN people p ON p.subject_text = r.subject_text"
     )
     stage.hit(
         "value_unknown",
@@ -125,7 +125,7 @@ def _history(stage: Stage, file: str) -> None:
         " AS onset, txt(r.diagnosis) AS diagnosis_text, whole(r.diagnosis) AS diagnosis, txt(r.site) AS"
         f" site_text, CASE regexp_replace(lower(trim(r.site)), '^onset: *', '') {known} END AS told, CASE"
         f" WHEN {both} THEN 'limb_and_bulbar' {boxes} END AS box FROM alshistory_raw r JOIN people p ON"
-        " p.subject_text = person(r.subject_text)"
+        " p.subject_text = r.subject_text"
     )
     stage.hit(
         "value_unknown",
@@ -186,7 +186,7 @@ def _deaths(stage: Stage, file: str) -> None:
         "CASE WHEN lower(txt(r.died)) IN ('yes', 'y', '1', 'true') THEN true "
         "WHEN lower(txt(r.died)) IN ('no', 'n', '0', 'false') THEN false END AS died, "
         "txt(r.death) AS death_text, whole(r.death) AS day "
-        "FROM deathdata_raw r JOIN people p ON p.subject_text = person(r.subject_text)"
+        "FROM deathdata_raw r JOIN people p ON p.subject_text = r.subject_text"
     )
     stage.hit(
         "value_unknown",
@@ -233,7 +233,7 @@ def _deaths(stage: Stage, file: str) -> None:
 
 
 def _treatment(stage: Stage, present: Mapping[str, str]) -> None:
-    joined = "FROM {}_raw r JOIN people p ON p.subject_text = person(r.subject_text)"
+    joined = "FROM {}_raw r JOIN people p ON p.subject_text = r.subject_text"
     stage.run(
         "CREATE TABLE drug AS SELECT p.subject, bool_or(lower(txt(r.used)) IN ('yes', 'y', '1', 'true')) AS"
         " yes, bool_or(lower(txt(r.used)) IN ('no', 'n', '0', 'false')) AS no "

@@ -36,7 +36,7 @@ MATRICES = {
 }
 ASSESSMENTS = ("alsfrs", "fvc", "svc", "vitalsigns", "handgripstrength", "musclestrength")
 """Whoever had one of these was alive and followed: they alone set the day of censoring."""
-_JOIN = "JOIN people p ON p.subject_text = person(r.subject_text)"
+_JOIN = "JOIN people p ON p.subject_text = r.subject_text"
 _DAY = "r.row, p.subject, whole(r.day_text) AS day, r.day_text"
 
 

@@ -10,7 +10,7 @@ INCHES = (48, 84)
 """A height in this span that is none under its own unit is one in inches (122 to 213 cm)."""
 COMMON = ("q1", "q2", "q3", "q4", "q5", "q6", "q7", "q8", "q9")
 REVISED = ("r1", "r2", "r3")
-_JOIN = "JOIN people p ON p.subject_text = person(r.subject_text)"
+_JOIN = "JOIN people p ON p.subject_text = r.subject_text"
 _DAY = "r.row, p.subject, whole(r.day_text) AS day, r.day_text"
 _VITALS = {
     "systolic": ("systolic_blood_pressure", 0, 400),

@@ -120,6 +120,7 @@ def opened(scratch: Path, options: Options) -> Iterator[Stage]:
         database.execute(f"SET threads = {options.threads}")
         database.execute(f"SET memory_limit = '{options.memory_gb}GB'")
         database.execute(f"SET temp_directory = {quoted(str(scratch / 'spill'))}")
+        database.execute("SET enable_progress_bar = false")
         database.execute("SET autoinstall_known_extensions = false; SET autoload_known_extensions = false")
         missing = ", ".join(quoted(text) for text in MISSING)
         database.execute(_MACROS.format(missing=missing, longest=LONGEST_DAYS))
@@ -157,7 +158,11 @@ def load(stage: Stage, sheet: Sheet, table: str, names: Sequence[str]) -> None:
     for name, row, detail in sheet.faults:
         stage.hit_once(name, sheet.name, detail, row)
     types = ", ".join(f"{named(f'c{place}')}: 'VARCHAR'" for place in range(len(names)))
-    kept = [f"{named(f'c{place}')} AS {named(name)}" for place, name in enumerate(names) if name]
+    cells = {place: named(f"c{place}") for place, name in enumerate(names) if name}
+    kept = [
+        f"{f'person({cell})' if names[place] == 'subject_text' else cell} AS {named(names[place])}"
+        for place, cell in cells.items()
+    ]
     listed = ", ".join(["row_number() OVER () AS row", *kept])
     read = (
         f"read_csv({quoted(str(sheet.path))}, header = true, auto_detect = false, quote = '\"', escape ="
@@ -165,10 +170,10 @@ def load(stage: Stage, sheet: Sheet, table: str, names: Sequence[str]) -> None:
         " rejects_limit = 0, max_line_size = 4194304)"
     )
     stage.run(f"CREATE TABLE {named(table)} AS SELECT {listed} FROM {read}")
-    rejected = "SELECT line - 1 AS row, '' AS subject, NULL AS day, lower(error_type::VARCHAR) AS detail"
+    rejected = "SELECT DISTINCT line - 1 AS row, '' AS subject, NULL AS day, '' AS detail"
     stage.hit("row_malformed", sheet.name, f"{rejected} FROM reject_errors")
     stage.run("DROP TABLE reject_errors; DROP TABLE reject_scans")
-    stage.run("INSERT INTO sources SELECT DISTINCT person(subject_text) FROM " + named(table))
+    stage.run("INSERT INTO sources SELECT DISTINCT subject_text FROM " + named(table))
 
 
 def name_people(stage: Stage) -> None:
@@ -258,10 +263,7 @@ def settle(stage: Stage, form: str, file: str, key: Iterable[str], content: Iter
 
 def nameless(stage: Stage, form: str, file: str) -> None:
     """Drop the rows of ``FORM_raw`` without a subject."""
-    sql = (
-        f"SELECT row, '' AS subject, NULL AS day, '' AS detail FROM {form}_raw WHERE person(subject_text) IS"
-        " NULL"
-    )
+    sql = f"SELECT row, '' AS subject, NULL AS day, '' AS detail FROM {form}_raw WHERE subject_text IS NULL"
     _drop(stage, form, file, "subject_missing", sql)
 
 
