@@ -61,6 +61,8 @@ REGISTRY: dict[str, dict[str, str]] = {
         "agreement": "myoproof.evidence.agreement:check",
         "claims": "myoproof.evidence.claims:check",
         "repeatability": "myoproof.evidence.repeatability:check",
+        "harmonisation": "myoproof.evidence.harmonisation:check",
+        "leakage": "myoproof.evidence.leakage:check",
     },
     "writers": {
         "report": "myoproof.delivery.report:write",
@@ -68,6 +70,7 @@ REGISTRY: dict[str, dict[str, str]] = {
         "nifti": "myoproof.delivery.nifti:write",
         "mri-page": "myoproof.delivery.mri_page:write",
         "mri-report": "myoproof.delivery.mri_report:write",
+        "describe": "myoproof.delivery.describe:write",
         "import-flow": "myoproof.delivery.flow_import:write",
     },
 }
