@@ -29,9 +29,8 @@ class Leg:
     def __init__(self, data: dict, rows: np.ndarray) -> None:
         own = data["sdf"][rows].astype(np.float32) * UNIT_MM
         turned = own.transpose(0, 1, 3, 2)[:, :, ::-1, ::-1]
-        rest = -turned.min(axis=1, keepdims=True)
         both = np.concatenate([_rest(turned), turned], axis=1)
-        self.values = shape.soft(both) if rest.size else both
+        self.values = shape.soft(both)
         self.heights = data["height_mm"][rows].astype(float)
         self.subject = str(data["subject"][rows[0]])
         self.stack = str(data["stack"][rows[0]])
@@ -158,7 +157,7 @@ def modes_of(legs: list[Leg], fits: list, mean: np.ndarray, count: int) -> tuple
         left, sizes, right = _pca(rows * weight)
         rebuilt = ((left[:, :count] * sizes[:count]) @ right[:count]) / weight
         rows = np.where(known, rows, rebuilt).astype(np.float32)
-    variance = sizes**2 / sizes.sum() if False else sizes**2
+    variance = sizes**2
     print(
         "variance kept",
         (np.cumsum(variance) / variance.sum())[[3, 7, 11, 15, 19, min(23, sizes.size - 1)]].round(3),
@@ -177,11 +176,9 @@ def _pca(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 def packed(mean: np.ndarray, modes: np.ndarray) -> dict[str, np.ndarray]:
     """Arrays of int8 for the package: the mean on all nodes, modes on fewer."""
     unit = shape.SOFT_MM / 127
-    factors = [want / have for want, have in zip(COARSE, NODES, strict=True)]
     coarse = np.stack(
         [np.stack([_coarser(modes[..., c, j]) for c in range(12)]) for j in range(modes.shape[-1])]
     )
-    del factors
     units = np.abs(coarse).reshape(len(coarse), -1).max(axis=1) / 127
     stored = np.round(coarse / units[:, None, None, None, None]).astype(np.int8)
     return {
@@ -216,7 +213,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("legs", type=Path, help="of shape_cut.py")
     parser.add_argument("out", type=Path)
-    parser.add_argument("--modes", type=int, default=16)
+    parser.add_argument("--modes", type=int, default=20)
     parser.add_argument("--rounds", type=int, default=5)
     options = parser.parse_args()
     legs = read_legs(options.legs, held=False)

@@ -63,7 +63,7 @@ def main() -> None:
     )
     alone = fusing.shape_of(shape.atlas(), leg, fused.fit).argmax(axis=1)
     levels = np.linspace(1, len(images) - 3, 6).round().astype(int)
-    figure, axes = plt.subplots(6, 6, figsize=(8.4, 8.6), dpi=90)
+    figure, axes = plt.subplots(6, 6, figsize=(8.4, 8.6), dpi=72)
     for column, (level, height) in enumerate(zip(levels, HEIGHTS_MM, strict=True)):
         show(axes[0, column], mean_thigh(height))
         axes[1, column].imshow(
