@@ -108,15 +108,6 @@ def _people(stage: Stage, opened: Sequence[Open]) -> None:
         "JOIN baselines b USING (subject) WHERE d.name <> '' GROUP BY d.subject, d.name"
     )
 
-    def told(kind: str, name: str) -> str:
-        return (
-            f"(SELECT s.value FROM said s WHERE s.subject = p.subject AND s.kind = {quoted(kind)} AND s.name"
-            f" = {quoted(name)})"
-        )
-
-    def day(name: str) -> str:
-        return f"(SELECT d.day FROM days d WHERE d.subject = p.subject AND d.name = {quoted(name)})"
-
     for name in NUMBERS:
         stage.run(
             "INSERT INTO hits SELECT 'value_not_number', file, row, subject, NULL, name FROM said "
@@ -125,9 +116,9 @@ def _people(stage: Stage, opened: Sequence[Open]) -> None:
     _sexes(stage)
     columns = []
     for name in SUBJECT_COLUMNS:
-        value = told("subjects", name)
+        value = _told("subjects", name)
         if name == "onset_day":
-            value = f"coalesce(num({value}), {day('onset_day')})::DOUBLE"
+            value = f"coalesce(num({value}), {_day('onset_day')})::DOUBLE"
         elif name in NUMBERS:
             value = f"num({value})"
         elif name == "sex":
@@ -138,15 +129,20 @@ def _people(stage: Stage, opened: Sequence[Open]) -> None:
     stage.run(
         f"CREATE TABLE subjects AS SELECT p.subject, {', '.join(columns)} FROM people p ORDER BY p.subject"
     )
+    _extra(stage, opened)
+
+
+def _extra(stage: Stage, opened: Sequence[Open]) -> None:
+    """Tables ``covariates`` and ``events``."""
     extra = dict.fromkeys(name for one in opened for name in one.spec.covariates)
     dates = dict.fromkeys(name for one in opened for name in one.spec.dates if name != "onset_day")
-    listed = [f"{told('covariates', name)} AS {named(name)}" for name in extra]
-    listed += [f"{day(name)}::DOUBLE AS {named(name)}" for name in dates]
+    listed = [f"{_told('covariates', name)} AS {named(name)}" for name in extra]
+    listed += [f"{_day(name)}::DOUBLE AS {named(name)}" for name in dates]
     stage.run(
         f"CREATE TABLE covariates AS SELECT {', '.join(['p.subject', *listed])} FROM people p ORDER BY"
         " p.subject"
     )
-    died, when = told("death", "died"), f"coalesce(whole({told('death', 'day')}), {day('death')})"
+    died, when = _told("death", "died"), f"coalesce(whole({_told('death', 'day')}), {_day('death')})"
     stage.run(
         "CREATE TABLE events AS SELECT subject, 0.0::DOUBLE AS start_day, coalesce(gone, last)::DOUBLE AS"
         " end_day, 'death' AS kind, CASE died WHEN 'yes' THEN 1.0 WHEN 'no' THEN 0.0 END AS value, CASE WHEN"
@@ -161,6 +157,17 @@ def _people(stage: Stage, opened: Sequence[Open]) -> None:
         )
         stage.hit("vital_status_unknown", "", start + "IS NULL")
         stage.hit("death_day_missing", "", start + "= 1")
+
+
+def _told(kind: str, name: str) -> str:
+    return (
+        f"(SELECT s.value FROM said s WHERE s.subject = p.subject AND s.kind = {quoted(kind)} AND s.name"
+        f" = {quoted(name)})"
+    )
+
+
+def _day(name: str) -> str:
+    return f"(SELECT d.day FROM days d WHERE d.subject = p.subject AND d.name = {quoted(name)})"
 
 
 def _sexes(stage: Stage) -> None:

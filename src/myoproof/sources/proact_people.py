@@ -148,6 +148,11 @@ def _history(stage: Stage, file: str) -> None:
         " bool_or(told <> box) AS mixed, count(DISTINCT onset) > 1 OR count(DISTINCT diagnosis) > 1 AS torn"
         " FROM history_typed GROUP BY subject"
     )
+    _onset(stage, file)
+
+
+def _onset(stage: Stage, file: str) -> None:
+    """Table ``history``: onset and diagnosis where their days are possible."""
     base = "SELECT row, subject, NULL AS day, {} AS detail FROM history_all WHERE {}"
     days = "concat('onset ', onset, ', diagnosis ', diagnosis)"
     conditions = {
