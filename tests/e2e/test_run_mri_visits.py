@@ -30,8 +30,8 @@ SIMULATED = mri.Options(simulated=True, radiomics=True)
 ONE = mri.How(jobs=1, tries=1)
 
 
-def put(scan: Acquisition, root: Path, subject: str, session: str = "m00", **more: object) -> None:
-    bids.write(replace(scan, subject=subject, session=session, run="", **more), root)
+def put(scan: Acquisition, root: Path, subject: str, session: str = "m00", day: float = 0.0) -> None:
+    bids.write(replace(scan, subject=subject, session=session, run="", day=day), root)
 
 
 def put_mask(phantom: Drawn, folder: Path, name: str) -> None:
@@ -150,7 +150,9 @@ def test_one_contrast_is_segmented_by_the_shipped_network(legs_study: Path) -> N
     study, rows = legs_study, rows_of(legs_study)
     own = rows[(rows["subject"] == "sub-contrast") & (rows["method"] == "size") & (rows["at"] == "")]
     volume = own[
-        (own["measure"] == "volume") & own["rater"].str.startswith("thigh@") & own["side"].isin(["left", "right"])
+        (own["measure"] == "volume")
+        & own["rater"].str.startswith("thigh@")
+        & own["side"].isin(["left", "right"])
     ]
     assert len(volume[volume["value"].notna()]) >= 22
     assert (of(rows, "contrast", "water_t2")["absent"] == "not_imaged").all()
@@ -170,8 +172,8 @@ def test_a_follow_up_takes_the_mask_of_the_baseline_and_tells_the_change(legs_st
     study, rows = legs_study, rows_of(legs_study)
     later = rows[(rows["subject"] == "sub-followed") & (rows["session"] == "m12")]
     muscles = later[later["method"] == "dixon"]
-    assert "reader1+propagate@1" in set(muscles["rater"])
-    carried = later[later["rater"] == "reader1+propagate@1"]
+    assert "reader1+propagate@2" in set(muscles["rater"])
+    carried = later[later["rater"] == "reader1+propagate@2"]
     assert carried["flags"].str.contains("mask_propagated").all()
     change = later[later["measure"] == "fat_fraction_change"]
     assert len(change) == 22

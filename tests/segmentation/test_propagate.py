@@ -113,21 +113,23 @@ def thick(scan):
 
 
 def test_another_coverage_and_slice_distance_are_matched_by_height():
-    """Slices of half the thickness, the lowest three and part of the air left out, the leg turned and moved."""
+    """Slices of half the thickness, the lowest three left out, the leg moved, another origin of the scanner."""
     thin = {"slice_mm": 4.0, "n_slices": 12}
     earlier, mask = thick(leg(**thin))
-    scan = leg(Visit(1, shift_mm=(4.0, 3.0), turn_rad=0.05), **thin)
+    scan = leg(Visit(1, shift_mm=(4.0, 3.0)), **thin)
     volume, cut = scan.acquisition.payload, (slice(4, None), slice(0, -2), slice(3, None))
     affine = volume.affine.copy()
     affine[:3, 3] += affine[:3, :3] @ [4, 0, 3] + [7.0, -30.0, 240.0]
     channels = {name: part[cut] for name, part in volume.channels.items()}
     later = replace(scan.acquisition, payload=Volume(channels, affine))
     carried = propagate(earlier, mask, later)
-    heights_mm = 3.5 * 4.0 - 2.0 + 4.0 * np.arange(9) - 2.0 - 0.0
-    assert carried.limbs[0].heights_mm == pytest.approx(heights_mm, abs=1.0)
-    assert mean_dice(carried.segmentation.labels, scan.exact.labels[cut]) > 0.85
+    above_the_first_thick_one = 3 * 4.0 - 2.0
+    heights_mm = above_the_first_thick_one + 4.0 * np.arange(9)
+    assert carried.limbs[0].heights_mm == pytest.approx(heights_mm, abs=0.6)
+    assert mean_dice(carried.segmentation.labels, scan.exact.labels[cut]) > 0.94
     rows = change(mask, carried)
-    assert rows["volume_change"].abs().median() < 0.02
+    assert (rows["slices"] == 8).all()  # the highest thin slice lies above the middle of the last thick one
+    assert rows["volume_change"].abs().max() < 0.03
 
 
 def test_scans_that_do_not_fit_are_refused(first):

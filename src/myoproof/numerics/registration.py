@@ -14,8 +14,10 @@ Floats = npt.NDArray[np.float64]
 Images = npt.NDArray[np.float32]
 Bools = npt.NDArray[np.bool_]
 
-STARTS_MM = (-12.0, 0.0, 12.0)
-"""Shifts along the limb from which the rigid search starts."""
+START_STEP_MM = 12.0
+"""Shifts along the limb are tried this far apart, wherever the scanner says that the stacks lie."""
+STARTS = 3
+"""So many of them are searched."""
 COARSE_MM = 5.0
 """In-plane distance of the places that the rigid search compares."""
 COARSE_SLICES = 8
@@ -116,9 +118,21 @@ def find_rigid(moving: Stack, fixed: Stack) -> Rigid:
         )
         return float(found.fun), np.asarray(found.x, dtype=np.float64)
 
-    tries = [search(np.array([0.0, *first, start]), 60) for start in STARTS_MM]
+    shifts_mm = _shifts(moving, rigid_centre=centre, axis=axes[:, 2], reach_mm=np.ptp(axes[:, 2] @ places))
+    begun = sorted((np.array([0.0, *first, shift]) for shift in shifts_mm), key=cost)[:STARTS]
+    tries = [search(start, 60) for start in begun]
     best = search(min(tries, key=lambda found: found[0])[1], 120)[1]
     return Rigid(float(best[0]) / 50, np.asarray(best[1:]), centre, axes)
+
+
+def _shifts(moving: Stack, *, rigid_centre: Floats, axis: Floats, reach_mm: float) -> Floats:
+    """Shifts along the limb at which the stacks overlap enough, and none at all."""
+    middle = (np.array(moving.channels.shape[1:]) - 1) / 2
+    between = float(axis @ (_to_world(moving.affine, middle[:, None])[:, 0] - rigid_centre))
+    tall = float(np.linalg.norm(moving.affine[:3, 2])) * moving.channels.shape[3]
+    most = max(0.0, (tall + reach_mm) / 2 - LEAST_OVERLAP * reach_mm)
+    steps = np.arange(-np.floor(most / START_STEP_MM), np.floor(most / START_STEP_MM) + 1)
+    return np.append(between + START_STEP_MM * steps, [-START_STEP_MM, 0.0, START_STEP_MM])
 
 
 def settle(moving: Stack, fixed: Stack, rigid: Rigid) -> tuple[Rigid, float]:

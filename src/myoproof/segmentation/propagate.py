@@ -21,11 +21,11 @@ Labels = npt.NDArray[np.uint16]
 VERSION = 2
 LEVEL = 0.95
 NORMAL_QUANTILE = 1.959964
-BORDER_SD_MM = 0.035
+BORDER_SD_MM = 0.02
 """SD of a muscle's mean border between visits. Set on simulated pairs (development seeds)."""
-HEIGHT_SD_MM = 0.25
+HEIGHT_SD_MM = 0.2
 """SD of the matched height beyond what the images tell: soft tissue slides. Set on the same pairs."""
-FAT_SD = 0.0008
+FAT_SD = 0.001
 """SD of a change of fat fraction beyond border and height. Set on the same pairs."""
 
 
