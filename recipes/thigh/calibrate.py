@@ -179,7 +179,9 @@ def main() -> None:
     alone = {}
     if options.alone:
         alone = {
-            "network_alone_on_legs_of_legs_py": summary(leg_rows(session, dict(np.load(options.alone)), heat["temperature"]))
+            "network_alone_on_legs_of_legs_py": summary(
+                leg_rows(session, dict(np.load(options.alone)), heat["temperature"])
+            )
         }
     card = json.loads(options.about.read_text("utf-8")) if options.about else {}
     means = leg_means(rows, line)
