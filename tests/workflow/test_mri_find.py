@@ -79,7 +79,7 @@ def test_companions_are_of_the_same_visit_and_others_are_left_out(tmp_path: Path
 def test_a_visit_without_fat_is_measured_on_its_best_contrast(tmp_path: Path) -> None:
     anatomy = tmp_path / "sub-01" / "ses-m00" / "mr-anat"
     for suffix in ("STIR", "T2w", "T1w", "MESE"):
-        times = {"EchoTime": [0.01, 0.02]} if suffix == "MESE" else {}
+        times: dict[str, object] = {"EchoTime": [0.01, 0.02]} if suffix == "MESE" else {}
         image(anatomy / f"sub-01_ses-m00_{suffix}.nii.gz", times)
     found = mri_find.find(tmp_path)
     (scan,) = found.scans

@@ -84,12 +84,9 @@ def measure(
     )
     whole = own[(own["measure"] == "volume") & (own["method"] == METHOD)]
     start = ["subject", "session", "run", "modality", "site", "side", "method", "rater", "method_version"]
-    absent = [
-        {**row, "measure": name, "at": at, "absent": "not_imaged"}
-        for row in whole[start].to_dict("records")
-        for name, at in NOT_IMAGED
-    ]
-    return from_rows(pd.concat([own, from_rows(absent)], ignore_index=True))
+    lacking = [whole[start].assign(measure=name, at=at, absent="not_imaged") for name, at in NOT_IMAGED]
+    parts: list[pd.DataFrame] = [own, from_rows(pd.concat(lacking, ignore_index=True))]
+    return from_rows(pd.concat(parts, ignore_index=True))
 
 
 def image_of(acquisition: Acquisition) -> Volume:

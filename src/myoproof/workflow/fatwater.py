@@ -134,7 +134,9 @@ def fatwater(
     record = act.record | {"found": dict(zip(summary["what"], summary["value"], strict=True))}
     write_json(record | {"notes": list(found.notes)}, out / "fatwater.json")
     notes = tuple(str(remark) for remark in remarks) + found.notes
-    return FatWaterRun(summary, budget(scan, phase_kept=found.phase_kept), notes, (*files, out / "fatwater.json"))
+    return FatWaterRun(
+        summary, budget(scan, phase_kept=found.phase_kept), notes, (*files, out / "fatwater.json")
+    )
 
 
 def _params(options: FatWaterOptions) -> FatWaterParams:
