@@ -229,9 +229,7 @@ def test_values_that_leave_their_range_become_absent() -> None:
 
 def test_device_is_another_site_and_needs_acquisitions() -> None:
     held = cohort()
-    model, _ = learn_sites(
-        held.measurements, held, params=Params(site="device", preserve=("diagnosis",))
-    )
+    model, _ = learn_sites(held.measurements, held, params=Params(site="device", preserve=("diagnosis",)))
     assert model.panels[0].combat.sites == ("scanner-a", "scanner-b", "scanner-c")
     bare = make_cohort(held.subjects, held.acquisitions.assign(device=""), held.measurements)
     with pytest.raises(InvalidInput, match="have no site"):

@@ -42,7 +42,8 @@ def refused(*words: object) -> None:
 
 
 def test_description_has_every_table_and_picture(study: Path, tmp_path: Path) -> None:
-    page, table = describe_cohort(study, tmp_path / "out")
+    wanted = {"features": ["fat_fraction/thigh/both", "knee_extension_strength/knee/both"]}
+    page, table = describe_cohort(study, tmp_path / "out", **wanted)
     figures = {path.stem for path in (tmp_path / "out" / "figures").iterdir()}
     assert {
         "describe-flow",
@@ -64,7 +65,7 @@ def test_description_has_every_table_and_picture(study: Path, tmp_path: Path) ->
     assert "SIMULATED DATA" in text
     assert "not a medical device" in text.lower()
     first = text
-    describe_cohort(study, tmp_path / "out")
+    describe_cohort(study, tmp_path / "out", **wanted)
     assert page.read_text(encoding="utf-8") == first
 
 
@@ -164,7 +165,17 @@ def test_unseen_sites_and_damaged_models_are_one_message(
 
 def test_describe_and_impute_on_the_command_line(study: Path, tmp_path: Path) -> None:
     run(
-        "describe", "--cohort", study, "--by", "sex", "--columns", "age_years,centre", "--out", tmp_path / "d"
+        "describe",
+        "--cohort",
+        study,
+        "--by",
+        "sex",
+        "--columns",
+        "age_years",
+        "--features",
+        "grip_strength/hand",
+        "--out",
+        tmp_path / "d",
     )
     assert (tmp_path / "d" / "report.html").is_file()
     words = [

@@ -198,7 +198,7 @@ def _fit(
     for name in terms:
         for word in words.get(name, [])[1:]:
             names.append(f"{name}: {word}")
-            columns.append((table[name] == word).to_numpy(dtype=np.float64))
+            columns.append(np.asarray(table[name] == word, dtype=np.float64))
         if name not in words:
             names.append(name)
             columns.append(table[name].to_numpy(dtype=np.float64))
