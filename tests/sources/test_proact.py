@@ -75,5 +75,6 @@ def test_a_malformed_line_is_told_and_the_others_stay(tmp_path: Path) -> None:
     path.write_text(path.read_text() + "123,0\n124,0,50,Male,one,two\n")
     found = met(tmp_path / "in", tmp_path / "scratch")
     assert found["row_malformed"] == (2, 0)
-    assert found["age_missing" if "age_missing" in found else "entered_late"]
+    assert "age_missing" not in found, "the ten whole lines arrived"
+    assert found["form_missing"] == (6, 0)
     assert look(path, tmp_path).columns == ("subject_id", "Demographics_Delta", "Age", "Sex")

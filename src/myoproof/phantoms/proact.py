@@ -273,7 +273,9 @@ def _body(
 
 def _plain_counts(forms: Mapping[str, pd.DataFrame], n: int) -> dict[str, tuple[int, int]]:
     """What an export without planted traps makes the rules count: the things that are always so."""
-    counts = {"trial_unknown": (1, 0), "entered_late": (n, n)}
+    counts = {"trial_unknown": (1, 0)}
+    if "ALSHISTORY" in forms:
+        counts["entered_late"] = (n, n)
     missing = {"ALSFRS", "ALSHISTORY", "DEMOGRAPHICS", "DEATHDATA", "FVC", "SVC", "VITALSIGNS"} - set(forms)
     absent = {"DEATHDATA": "vital_status_unknown", "RILUZOLE": "riluzole_unknown", "TREATMENT": "arm_unknown",
               "DEMOGRAPHICS": "age_missing"}  # fmt: skip
