@@ -93,7 +93,8 @@ def site_share(values: Floats, sites: npt.NDArray[np.str_], covariates: Floats) 
 
     Examples
     --------
-    >>> site_share(np.array([0.0, 0.1, 5.0, 5.1]), np.array(["a", "a", "b", "b"]), np.empty((4, 0))) > 0.99
+    >>> values, sites = np.array([0.0, 0.1, 0.2, 5.0, 5.1, 5.2]), np.repeat(["a", "b"], 3)
+    >>> site_share(values, sites, np.empty((6, 0))) > 0.99
     True
     """
     seen = np.isfinite(values)
