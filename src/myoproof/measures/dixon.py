@@ -15,7 +15,7 @@ from myoproof.measures.dixon_intervals import offsets_mm
 from myoproof.measures.dixon_params import Params, for_rater
 from myoproof.measures.dixon_regions import Regions, find_regions
 from myoproof.measures.dixon_rows import Row, Warnings, all_rows
-from myoproof.measures.dixon_sums import AREA, MuscleSums, Scan, make_scan, muscle_sums
+from myoproof.measures.dixon_sums import AREA, MuscleSums, Scan, fat_shares, make_scan, muscle_sums
 from myoproof.measures.dixon_swaps import find_swaps
 from myoproof.numerics.grids import GRID_TOLERANCE_MM, displacement_mm
 
@@ -113,11 +113,15 @@ def measure(
 def _sums(volume: Volume, regions: Regions, scan: Scan, params: Params) -> dict[int, MuscleSums]:
     boxes = ndimage.find_objects(regions.index)
     in_plane = [axis for axis in range(3) if axis != volume.slice_axis]
-    offsets = offsets_mm(params)
+    fat = fat_shares(scan)
     rim_mm = params.rim_mm + params.rim_voxels * float(np.sqrt(scan.pixel_mm2))
     return {
         item.index: muscle_sums(
-            scan, item.index, [boxes[item.index - 1][axis] for axis in in_plane], offsets, rim_mm
+            scan,
+            item.index,
+            [boxes[item.index - 1][axis] for axis in in_plane],
+            offsets_mm(params, fat[item.index]),
+            rim_mm,
         )
         for item in regions.items
         if item.index

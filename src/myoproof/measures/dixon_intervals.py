@@ -54,9 +54,18 @@ class _Layout:
     slice_mm: float
 
 
-def offsets_mm(params: Params) -> Floats:
-    """Border offsets over the central ``level`` of their distribution, the mean amid; shape (N_OFFSET,)."""
-    half = float(stats.norm.ppf(0.5 + params.level / 2)) * params.boundary_sd_mm
+def fat_doubt(params: Params, fat_fraction: float) -> float:
+    """How many times more is doubted of a muscle so fatty; an unknown fat fraction (NaN) counts as 0."""
+    return 1.0 + params.fat_doubt * float(np.nan_to_num(np.clip(fat_fraction, 0.0, 1.0))) ** 2
+
+
+def offsets_mm(params: Params, fat_fraction: float = 0.0) -> Floats:
+    """Border offsets of a muscle so fatty over the central ``level`` of their distribution, the mean amid.
+
+    Shape (N_OFFSET,).
+    """
+    sd_mm = params.boundary_sd_mm * fat_doubt(params, fat_fraction)
+    half = float(stats.norm.ppf(0.5 + params.level / 2)) * sd_mm
     return params.boundary_mean_mm + np.linspace(-half, half, N_OFFSET)
 
 
@@ -102,9 +111,9 @@ def read_out(parts: Sequence[MuscleSums], scan: Scan, params: Params) -> Reading
         down += (centre - np.fmin.reduce([*ways, centre])) ** 2
         up += (np.fmax.reduce([*ways, centre]) - centre) ** 2
     for part in parts if params.contents_share > 0 else ():
+        share = params.contents_share * fat_doubt(params, _fat(part.drawn))
         turned = [
-            value
-            + params.contents_share * (_filled(_evaluate(drawn - part.drawn + held, layout), value) - value)
+            value + share * (_filled(_evaluate(drawn - part.drawn + held, layout), value) - value)
             for held in (_contents(part.drawn, part.eroded), _contents(part.drawn, part.dilated))
         ]
         down += (value - np.minimum.reduce([*turned, value])) ** 2
@@ -118,6 +127,11 @@ def read_out(parts: Sequence[MuscleSums], scan: Scan, params: Params) -> Reading
     low, high = centre - floor - np.sqrt(down + spread), centre - floor + np.sqrt(up + spread)
     without = _evaluate(drawn - np.sum([part.drawn_floor for part in parts], axis=0), layout)
     return Readings(_names(layout), value, low, high, value - _filled(without, value))
+
+
+def _fat(drawn: Floats) -> float:
+    total = drawn.sum(axis=0)
+    return float(_ratio(total[RATIO], total[VALID]))
 
 
 def _contents(drawn: Floats, moved: Floats) -> Floats:

@@ -23,11 +23,12 @@ and contiguous muscle Dixon protocols use 10 mm or less."""
 NETWORKS = ("thigh@",)
 """Raters that are networks of this product."""
 PREDICTED: dict[str, Any] = {
-    "boundary_sd_mm": 0.8,
-    "boundary_mean_mm": -0.3,
-    "roughness_sd_mm": 1.0,
+    "boundary_sd_mm": 0.34,
+    "fat_doubt": 6.5,
+    "boundary_mean_mm": -0.6,
+    "roughness_sd_mm": 0.7,
     "rim_mm": 2.0,
-    "contents_share": 1.2,
+    "contents_share": 0.55,
 }
 """Border model of their masks, from simulated development thighs (proposals; see docs/multiecho.md)."""
 
@@ -45,6 +46,9 @@ class Params:
     boundary_sd_mm, boundary_mean_mm : float
         SD and mean of the offset between a muscle's true and drawn boundary, along its normal, outward
         positive (a positive mean: muscles are drawn too small).
+    fat_doubt : float
+        How much more is doubted where fat has replaced a muscle and a network sees little: ``boundary_sd_mm``
+        and ``contents_share`` grow by 1 plus this times the square of the fat fraction. 0 for drawn masks.
     rim_mm, rim_voxels, rim_share_sd : float
         Within this depth of the drawn border (millimetres plus in-plane voxels) the fat fraction is not the
         muscle's own: intervals are centred at the fat fraction of a muscle whose rim is filled from the core
@@ -68,6 +72,7 @@ class Params:
     level: float = 0.95
     boundary_sd_mm: float = BOUNDARY_SD_MM
     boundary_mean_mm: float = 0.0
+    fat_doubt: float = 0.0
     rim_mm: float = RIM_MM
     rim_voxels: float = RIM_VOXELS
     rim_share_sd: float = RIM_SHARE_SD

@@ -119,6 +119,16 @@ def make_scan(volume: Volume, regions: Regions) -> Scan:
     )
 
 
+def fat_shares(scan: Scan) -> Floats:
+    """Share of the signal that is fat of every region, by number; NaN where a region has no signal."""
+    size = int(scan.index.max(initial=0)) + 1
+    inside = (scan.index > 0) & np.isfinite(scan.fat) & np.isfinite(scan.water)
+    number, fat, water = scan.index[inside], scan.fat[inside], scan.water[inside]
+    fat_sum, water_sum = (np.bincount(number, np.abs(part), minlength=size) for part in (fat, water))
+    whole = fat_sum + water_sum
+    return np.where(whole > 0, fat_sum / np.where(whole > 0, whole, 1.0), np.nan)
+
+
 def muscle_sums(
     scan: Scan, number: int, box: Sequence[slice], offsets_mm: Floats, rim_mm: float
 ) -> MuscleSums:

@@ -16,6 +16,7 @@ from myoproof.measures.dixon_intervals import offsets_mm
 from myoproof.measures.dixon_params import for_rater
 from myoproof.measures.dixon_regions import Regions, find_regions
 from myoproof.measures.dixon_rows import Row, Warnings, all_rows
+from myoproof.measures.dixon_sums import fat_shares
 from myoproof.measures.multiecho_maps import Correction, Maps, correction_of, maps_of
 from myoproof.measures.multiecho_params import Context, Params
 from myoproof.measures.multiecho_rows import decay_rows, uncorrected_rows, within_range, without_floor
@@ -136,6 +137,7 @@ def _refuse_foreign_grid(acquisition: Acquisition, segmentation: Segmentation) -
 def _sums(maps: Maps, correction: Correction, regions: Regions, params: Params) -> dict[int, MapSums]:
     scan, slice_axis = make_scan(maps, regions), maps.volume.slice_axis
     layers = make_layers(maps, correction, slice_axis)
+    fat = fat_shares(scan)
     boxes = ndimage.find_objects(regions.index)
     in_plane = [axis for axis in range(3) if axis != slice_axis]
     border = params.border
@@ -145,7 +147,7 @@ def _sums(maps: Maps, correction: Correction, regions: Regions, params: Params) 
         if item.index:
             box = [boxes[item.index - 1][axis] for axis in in_plane]
             found[item.index] = muscle_sums(
-                scan, layers, correction, item.index, box, offsets_mm(border), rim_mm
+                scan, layers, correction, item.index, box, offsets_mm(border, fat[item.index]), rim_mm
             )
     return found
 
