@@ -16,7 +16,9 @@ PREFERRED = ("multiecho", "dixon", "size", "relaxation")
 """Of two methods that give one measure, the page shows the first."""
 RANKS = {"ok": 0, "warn": 1, "fail": 2}
 SIDES = ("left", "right", "", "midline", "both")
-GRAVE = frozenset({"fat_water_swap_suspected", "low_snr", "metal_suspected", "motion_suspected", "slice_missing"})
+GRAVE = frozenset(
+    {"fat_water_swap_suspected", "low_snr", "metal_suspected", "motion_suspected", "slice_missing"}
+)
 """Flags that may spoil a row by themselves; beside one of them the other flags are no graver than else."""
 NOTES = frozenset({"mask_propagated", "sides_split_by_geometry"})
 """Flags that say how something was done and speak against nothing."""

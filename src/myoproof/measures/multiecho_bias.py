@@ -112,7 +112,8 @@ def _noise_floor(
     true = np.asarray(LEVELS)
     fat, water = rician_mean(true, 1.0 / snr), rician_mean(1 - true, 1.0 / snr)
     chosen = "the solver chose " if promised else ""
-    note = f"{chosen}magnitudes at SNR {snr:g}; +{100 * float(rician_mean(np.zeros(1), 1 / snr)[0]):.1f} without fat"
+    lift = 100 * float(rician_mean(np.zeros(1), 1 / snr)[0])
+    note = f"{chosen}magnitudes at SNR {snr:g}; +{lift:.1f} without fat"
     yield _row("noise floor", 100 * (fat / (fat + water) - true), "no", note)
 
 

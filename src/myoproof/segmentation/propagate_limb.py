@@ -148,7 +148,8 @@ def _distance(mask: Bools, steps_mm: Floats) -> Images:
     reach = tuple(int(np.ceil(FAR_MM / step)) for step in steps_mm[:2])
     for level in np.flatnonzero(mask.any(axis=(0, 1))):
         rows, columns = (
-            _widened(mask[:, :, level].any(axis=other), far) for other, far in zip((1, 0), reach, strict=True)
+            _widened(np.asarray(mask[:, :, level].any(axis=other)), far)
+            for other, far in zip((1, 0), reach, strict=True)
         )
         part = mask[rows, columns, level]
         inside = ndimage.distance_transform_edt(part, sampling=steps_mm[:2]) - half

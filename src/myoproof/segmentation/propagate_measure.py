@@ -93,7 +93,8 @@ def _muscle(
     late_core = depth / scene.two.steps_mm[0] < -CORE
     late = _profile(share, _filled(fractions[1][shift.window], inside & (share > 0.5), late_core))
     used = meeting.used
-    levels = (np.arange(used.size) + meeting.rise)[used] - (shift.window[2].start or 0)
+    levels = np.asarray(np.arange(used.size) + meeting.rise, dtype=np.float64)[used]
+    levels -= shift.window[2].start or 0
     voxels, fat_then = _section(early, meeting.heights[used])
     if voxels <= 0:
         return None

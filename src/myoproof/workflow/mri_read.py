@@ -60,7 +60,8 @@ def opened(record: Mapping[str, Any], who: Mapping[str, str], tell: Callable[[Fi
     NotReadable, InvalidInput
         If its files cannot be read, or hold neither echoes, nor fat and water, nor one image.
     """
-    scan = replace(bids.read(from_json(record), tell=tell), **who)
+    scan = bids.read(from_json(record), tell=tell)
+    scan = replace(scan, subject=who["subject"], session=who["session"], run=who["run"])
     payload = scan.payload
     if isinstance(payload, Echoes) and scan.modality == "multiecho":
         return _separated(scan, payload, tell)

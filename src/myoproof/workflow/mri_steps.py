@@ -248,6 +248,7 @@ def _water_t2(desk: Desk) -> Table:
     echoes = desk.scan if desk.scan.modality == "t2_mapping" else _companion(desk, "t2")
     assert echoes is not None
     assert desk.regions is not None
+    assert isinstance(echoes.payload, Echoes)
     fat = desk.images if desk.has_fat else None
     context = relaxation.Context(fat=fat, field=_companion(desk, "b1"), threads=threads())
     rows = relaxation.measure(echoes, desk.regions, context=context)
