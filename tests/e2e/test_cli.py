@@ -13,6 +13,7 @@ import nibabel as nib
 import numpy as np
 import pandas as pd
 import pytest
+from tests.e2e.interrupts import start
 
 from myoproof.delivery.nifti import write
 from myoproof.phantoms.dixon import demo_scans
@@ -274,11 +275,14 @@ def test_an_interrupt_leaves_the_earlier_result(example: Path, tmp_path: Path) -
         "--out",
         str(result),
     ]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    time.sleep(8)
-    assert process.poll() is None, "the run ended before it could be interrupted"
-    process.send_signal(signal.SIGINT)
-    _, errors = process.communicate(timeout=60)
+    process = start(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    try:
+        time.sleep(8)
+        assert process.poll() is None, "the run ended before it could be interrupted"
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=60)
+    finally:
+        process.kill()
     assert process.returncode == 130
     assert errors.strip() == "interrupted; what was finished before is unchanged"
     assert sorted(path.name for path in result.iterdir()) == ["earlier.txt", "myoproof.json"]

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from tests.e2e.interrupts import start
 from tests.sources import dicom_makers as make
 from tests.sources.dicom_makers import SIEMENS
 
@@ -264,21 +265,10 @@ def _finished(out: Path) -> int:
         return sum(entry.state == "done" for entry in ledger.entries())
 
 
-def _hears_interrupts() -> None:
-    """A run in the background of a script ignores interrupts, and so would its children."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
-
-
 def _stopped(scans: Path, out: Path, how: signal.Signals, *, after: int) -> None:
     """Start a run and stop it when so many scans are done."""
     words = command(scans, out, "--jobs", "1")
-    run = subprocess.Popen(
-        words,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-        preexec_fn=_hears_interrupts,  # noqa: PLW1509 - one thread starts it
-    )
+    run = start(words, stderr=subprocess.PIPE, start_new_session=True)
     assert run.stderr is not None
     for line in run.stderr:
         if f"{after}/2" in line:
