@@ -83,7 +83,7 @@ def test_every_derivation_fits_its_contract_and_leaves_its_rows_alone(name) -> N
     before = rows.copy()
     found = load("derivations", name)(rows)
     pd.testing.assert_frame_equal(rows, before)
-    assert len(found) == 2
+    assert len(found) == (0 if name == "clinical" else 2), "muscles have no clinical scores"
     assert found["value"].notna().all()
     assert set(found["measure"]) <= set(words("measures"))
     assert len(load("derivations", name)(rows.iloc[:0])) == 0

@@ -18,10 +18,18 @@ def test_keys_are_unique_and_labels_filled(vocabulary: str) -> None:
     assert None not in {key for row in rows for key in row}, "a row has more cells than the header"
 
 
+UNDIRECTED = {
+    "b1", "body_weight", "body_height", "body_mass_index", "systolic_blood_pressure", "diastolic_blood_pressure",
+    "pulse_rate", "respiratory_rate", "body_temperature", "creatinine", "creatine_kinase",
+    "alanine_aminotransferase", "aspartate_aminotransferase",
+}  # fmt: skip
+"""Worse at either end, or different in different diseases (creatinine falls in ALS and rises in renal failure)."""
+
+
 def test_every_measure_has_a_unit_and_a_direction() -> None:
     for name, row in words("measures").items():
         assert row["unit"], name
-        nobody_knows = row["code"].startswith("IBSI ") or name.endswith("_asymmetry") or name == "b1"
+        nobody_knows = row["code"].startswith("IBSI ") or name.endswith("_asymmetry") or name in UNDIRECTED
         assert row["worse"] in ({""} if nobody_knows else {"higher", "lower"}), name
         assert worsening_sign(name) in {1, -1}
 
