@@ -200,7 +200,7 @@ def _fused(said: list[_Said], params: Params) -> list[Fused]:
     """The network's word joined with the shape's, for all legs together."""
     if not params.shape:
         return [Fused(one.evidence.chance, 0.0, False, None) for one in said]
-    return fuse([one.evidence for one in said])
+    return fuse([one.evidence for one in said], threads=params.threads)
 
 
 def _write(answer: Images, frame: Frame, leg: Leg, labels: Labels, certainty: Images) -> None:

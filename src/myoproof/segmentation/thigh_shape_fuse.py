@@ -1,7 +1,10 @@
 """What the thigh network believes joined with the shape of thighs, which counts most where tissue is fat."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
 
 import numpy as np
 from scipy import ndimage
@@ -79,7 +82,9 @@ class Fused:
     fit: Fit | None
 
 
-def fuse(legs: Sequence[Evidence], *, shares: Shares = Shares(), model: Atlas | None = None) -> list[Fused]:
+def fuse(
+    legs: Sequence[Evidence], *, shares: Shares = Shares(), model: Atlas | None = None, threads: int = 1
+) -> list[Fused]:
     """Fit the shape to all legs of a scan, whose heights are tied, and join it with the network.
 
     Parameters
@@ -90,6 +95,8 @@ def fuse(legs: Sequence[Evidence], *, shares: Shares = Shares(), model: Atlas | 
         Who counts how much where.
     model : Atlas, optional
         Other shapes than those of the package.
+    threads : int
+        Legs done at the same time; the answer is the same for any number.
 
     Returns
     -------
@@ -99,11 +106,9 @@ def fuse(legs: Sequence[Evidence], *, shares: Shares = Shares(), model: Atlas | 
     """
     shapes = atlas() if model is None else model
     fatty = [fattiness(leg.images, shares) for leg in legs]
-    fits = fitted(shapes, legs, [_between(shares.trust, part) for part in fatty])
-    return [
-        _joined(shapes, leg, part, one, shares) if one is not None else Fused(leg.chance, 0.0, False, None)
-        for leg, part, one in zip(legs, fatty, fits, strict=True)
-    ]
+    with ThreadPoolExecutor(max(threads, 1)) as pool:
+        fits = fitted(shapes, legs, [_between(shares.trust, part) for part in fatty], each=pool.map)
+        return list(pool.map(partial(_joined, shapes, shares), legs, fatty, fits))
 
 
 def fattiness(images: Images, shares: Shares) -> Images:
@@ -115,20 +120,21 @@ def fattiness(images: Images, shares: Shares) -> Images:
     return np.asarray(np.clip((share - shares.lean) / (shares.fat - shares.lean), 0, 1), dtype=np.float32)
 
 
-def fitted(model: Atlas, legs: Sequence[Evidence], trust: Sequence[Images]) -> list[Fit | None]:
-    """A fit for each leg; two legs of a scan lie at about the same height."""
+def fitted(
+    model: Atlas, legs: Sequence[Evidence], trust: Sequence[Images], *, each: Callable[..., Any] = map
+) -> list[Fit | None]:
+    """A fit for each leg, legs done by ``each``; two legs of a scan lie at about the same height."""
     targets = [
         target_of(leg, own) if len(leg.chance) >= LEAST_SLICES else None
         for leg, own in zip(legs, trust, strict=True)
     ]
-    starts = [search(model, one)[:TRIED] if one is not None and len(one.chance) else [] for one in targets]
-    found: list[Fit | None] = []
-    for target, own in zip(targets, starts, strict=True):
-        found.append(_best(model, target, own) if target is not None and own else None)
-    return _tied(model, targets, found)
+    return _tied(model, targets, list(each(partial(_best, model), targets)))
 
 
-def _best(model: Atlas, target: Target, starts: Sequence[Fit]) -> Fit:
+def _best(model: Atlas, target: Target | None) -> Fit | None:
+    starts = search(model, target)[:TRIED] if target is not None and len(target.chance) else []
+    if target is None or not starts:
+        return None
     first = fit(model, target, starts[0])
     others = [fit(model, target, one) for one in starts[1:] if abs(one.pose[0] - starts[0].pose[0]) > TIE_MM]
     return min([first, *others], key=lambda one: one.cost)
@@ -160,7 +166,9 @@ def _at(pose: Floats, other: Floats) -> Floats:
     return out
 
 
-def _joined(model: Atlas, leg: Evidence, fatty: Images, found: Fit, shares: Shares) -> Fused:
+def _joined(model: Atlas, shares: Shares, leg: Evidence, fatty: Images, found: Fit | None) -> Fused:
+    if found is None:
+        return Fused(leg.chance, 0.0, False, None)
     shape = shape_of(model, leg, found)
     agreement = _agreement(leg.chance, shape, fatty)
     if agreement < shares.least_agreement:
