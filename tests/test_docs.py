@@ -25,7 +25,8 @@ def blocks(page: Path) -> list[tuple[str, str]]:
 
 
 def marked(page: Path) -> object:
-    slow = any("study run" in text or "myoproof demo" in text for _, text in blocks(page))
+    long = ("study run", "myoproof demo", "measure radiomics", "segment thigh")
+    slow = any(words in text for _, text in blocks(page) for words in long)
     name = page.relative_to(ROOT).as_posix()
     return pytest.param(page, id=name, marks=[pytest.mark.slow] if slow else [])
 
