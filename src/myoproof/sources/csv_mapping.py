@@ -108,13 +108,15 @@ def _open(stage: Stage, number: int, table: Source) -> Open:
     for finding in word_faults(spec):
         stage.hit_once(finding.category, sheet.name, f"{finding.message} {finding.mend}".strip())
     subject = spec.subject.lower()
+    wanted = {name.lower() for name in spec.columns}
     if subject not in held:
+        others = sorted(wanted - set(held) - {subject})
         raise NotReadable(
-            f"has no column {spec.subject!r} of the subject's number",
+            f"has no column {spec.subject!r} of the subject's number"
+            + (f", nor {', '.join(map(repr, others))}" if others else ""),
             where=sheet.name,
             mend=f"its columns: {', '.join(sheet.columns)}",
         )
-    wanted = {name.lower() for name in spec.columns}
     for name in sorted(wanted - set(held)):
         close = difflib.get_close_matches(name, held, n=1)
         stage.hit_once(
