@@ -257,6 +257,23 @@ def test_plain_tables_with_semicolons_commas_excel_dates_and_a_vendors_rows(tmp_
         assert "A1" not in text, f"a patient in {path.name}"
 
 
+def test_recorded_totals_count_where_no_items_came(tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in/visits.csv").write_text(
+        "id,date,total\n1,01.02.2021,44\n1,01.05.2021,42\n2,01.02.2021,40\n", encoding="utf-8"
+    )
+    mapping = tmp_path / "map.toml"
+    mapping.write_text(
+        '[[table]]\nfile = "visits.csv"\nsubject = "id"\ndate = "date"\ndate_format = "%d.%m.%Y"\n'
+        '[[table.measure]]\ncolumn = "total"\nmeasure = "alsfrs_r"\nunit = "{score}"\n',
+        encoding="utf-8",
+    )
+    found, _ = imported("csv", tmp_path / "in", tmp_path / "study", mapping=mapping)
+    left = found.flow.set_index("step")["patients"]
+    assert left["with an ALSFRS-R visit"] == 2
+    assert left["with two ALSFRS-R totals or more"] == 1
+
+
 def test_a_mapping_is_checked_as_a_whole(tmp_path: Path) -> None:
     (tmp_path / "t.csv").write_text("id,fvc\n1,3\n")
     (tmp_path / "bad.toml").write_text('[[table]]\nsubjekt = "id"\nfile = "t.csv"\n')

@@ -9,13 +9,18 @@ SHOWN = 5
 _STEPS = (
     ("in the export", "", "SELECT subject FROM subjects"),
     ("with an assessment kept", "no assessment, or none that could be kept", "SELECT subject FROM visits"),
-    ("with an ALSFRS-R visit", "no visit with ALSFRS-R", "SELECT subject FROM scored WHERE revised"),
+    ("with an ALSFRS-R visit", "no visit with ALSFRS-R", "SELECT subject FROM {visits}"),
     ("with two ALSFRS-R totals or more", "fewer than two complete ALSFRS-R visits",
-     "SELECT subject FROM scored WHERE isfinite(alsfrs_r) GROUP BY subject HAVING count(*) > 1"),
+     "SELECT subject FROM {visits} WHERE isfinite(total) GROUP BY subject HAVING count(*) > 1"),
     ("onset known", "onset unknown or left empty",
      "SELECT subject FROM subjects WHERE onset_day IS NOT NULL"),
     ("vital status known", "vital status unknown", "SELECT subject FROM events WHERE status <> 'unknown'"),
 )  # fmt: skip
+
+
+_FROM_ITEMS = "(SELECT subject, alsfrs_r AS total FROM scored WHERE revised)"
+_RECORDED = "(SELECT subject, value AS total FROM all_rows WHERE measure = 'alsfrs_r' AND absent = '')"
+"""Visits with ALSFRS-R: by their items; where no item was imported, by the totals that were recorded."""
 
 
 def flow(stage: Stage) -> pd.DataFrame:
@@ -27,11 +32,13 @@ def flow(stage: Stage) -> pd.DataFrame:
         After an importer and the scores. Nobody is removed from the study by these steps: they are told.
     """
     rows = []
+    with_items = stage.number("SELECT count(*) FROM scored WHERE revised") > 0
+    visits = _FROM_ITEMS if with_items else _RECORDED
     stage.run("CREATE OR REPLACE TEMP TABLE left_over AS SELECT DISTINCT subject FROM subjects")
     for step, reason, sql in _STEPS:
         stage.run(
-            f"CREATE OR REPLACE TEMP TABLE left_over AS SELECT * FROM left_over SEMI JOIN ({sql}) USING"
-            " (subject)"
+            "CREATE OR REPLACE TEMP TABLE left_over AS SELECT * FROM left_over "
+            f"SEMI JOIN ({sql.format(visits=visits)}) USING (subject)"
         )
         rows.append(
             {"step": step, "patients": stage.number("SELECT count(*) FROM left_over"), "reason": reason}
