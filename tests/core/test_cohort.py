@@ -14,7 +14,7 @@ def small_cohort() -> Cohort:
         {"subject": ["s1", "s2", "s3"], "sex": ["male", "female", ""], "arm": ["als", "als", "control"]}
     )
     rows = [
-        {"subject": subject, "session": "m00", "modality": "ultrasound", "measure": "muscle_thickness",
+        {"subject": subject, "session": "m00", "modality": "ultrasound", "measure": "thickness",
          "site": site, "side": side, "value": 10.0 + number + (side == "right")}
         for number, subject in enumerate(["s1", "s2"])
         for site in ("deltoid", "biceps_brachii")
@@ -25,14 +25,14 @@ def small_cohort() -> Cohort:
 
 
 def test_feature_matrix_spreads_sites_and_means_sides() -> None:
-    matrix = feature_matrix(small_cohort(), [Feature(measure="muscle_thickness", side="mean")])
-    assert list(matrix.columns) == ["muscle_thickness/biceps_brachii/mean", "muscle_thickness/deltoid/mean"]
+    matrix = feature_matrix(small_cohort(), [Feature(measure="thickness", side="mean")])
+    assert list(matrix.columns) == ["thickness/biceps_brachii/mean", "thickness/deltoid/mean"]
     assert matrix.loc["s2"].tolist() == [11.5, 11.5]
     assert matrix.loc["s3"].isna().all()
 
 
 def test_feature_matrix_names_every_missing_feature() -> None:
-    wanted = [Feature(measure="muscle_thickness", site="deltiod"), Feature(measure="echogenicity")]
+    wanted = [Feature(measure="thickness", site="deltiod"), Feature(measure="echogenicity")]
     with pytest.raises(InvalidInput, match="2 faults") as caught:
         feature_matrix(small_cohort(), wanted)
     assert "did you mean 'deltoid'" in str(caught.value)
@@ -44,8 +44,8 @@ def test_two_methods_for_one_feature_are_refused() -> None:
     twice = pd.concat([cohort.measurements, cohort.measurements.assign(method="other")])
     doubled = make_cohort(cohort.subjects, pd.DataFrame(), twice)
     with pytest.raises(InvalidInput, match="name the method or the rater"):
-        feature_matrix(doubled, [Feature(measure="muscle_thickness", side="left")])
-    one = feature_matrix(doubled, [Feature(measure="muscle_thickness", side="left", method="other")])
+        feature_matrix(doubled, [Feature(measure="thickness", side="left")])
+    one = feature_matrix(doubled, [Feature(measure="thickness", side="left", method="other")])
     assert one.loc["s1"].tolist() == [10.0, 10.0]
 
 
@@ -85,6 +85,6 @@ def test_mean_of_sides_needs_both() -> None:
         "not_measured",
     ]
     broken = make_cohort(cohort.subjects, pd.DataFrame(), rows)
-    matrix = feature_matrix(broken, [Feature(measure="muscle_thickness", side="mean")])
+    matrix = feature_matrix(broken, [Feature(measure="thickness", side="mean")])
     assert matrix.loc["s1"].isna().all()
     assert matrix.loc["s2"].notna().all()

@@ -13,7 +13,7 @@ title = "A thin study"
 question = "Is there anything?"
 kind = "phenotypes"
 seed = 7
-features = [{ measure = "muscle_thickness", side = "mean" }]
+features = [{ measure = "thickness", side = "mean" }]
 outcome = { measure = "alsfrs_r", site = "total", side = "" }
 """
 
@@ -31,7 +31,7 @@ def test_a_study_reads_and_its_digest_is_its_content() -> None:
         ("seed = 7", "sead = 7", "unknown key 'sead'; did you mean 'seed'"),
         ("side = \"mean\"", "modalty = \"mri\"", r"unknown key 'features.0.modalty'; did you mean 'modality'"),
         ("seed = 7", 'seed = "7"', "seed: input should be a valid integer"),
-        ("alsfrs_r\", site = \"total\", side = \"\"", "muscle_thickness\"", "the outcome 'muscle_thickness' is also a feature"),
+        ("alsfrs_r\", site = \"total\", side = \"\"", "thickness\"", "the outcome 'thickness' is also a feature"),
         ('name = "thin"', 'name = "Thin Study"', "name: string should match pattern"),
     ],
 )  # fmt: skip

@@ -14,7 +14,7 @@ from myoproof.delivery.report import Report
 
 PHENOTYPE_TERMS = [
     f"{measure}/{site}/mean"
-    for measure in ("muscle_thickness", "echogenicity")
+    for measure in ("thickness", "echogenicity")
     for site in ("biceps_brachii", "rectus_femoris", "tibialis_anterior", "first_dorsal_interosseous")
 ]
 PROGRESSION_TERMS = [
@@ -30,7 +30,7 @@ def phenotype_study() -> Study:
         title="Ultrasound phenotypes of ALS",
         question="Does neuromuscular ultrasound show subtypes of ALS, or one severity continuum?",
         kind="phenotypes",
-        features=[Feature(measure="muscle_thickness"), Feature(measure="echogenicity", side="mean")],
+        features=[Feature(measure="thickness"), Feature(measure="echogenicity", side="mean")],
         outcome=Feature(measure="alsfrs_r", site="total"),
         covariates=["age_years", "sex", "body_mass_index", "centre"],
         method={"k": [2, 3, 4, 5], "nulls": ["gaussian", "unimodal_factor"], "statistic": "silhouette"},

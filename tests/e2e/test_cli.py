@@ -224,7 +224,7 @@ def test_bad_cohorts_are_refused(example: Path, tmp_path: Path) -> None:
         "wrong unit": (
             rows.assign(unit=rows["unit"].replace("mm", "cm")),
             people,
-            "wrong unit for muscle_thickness",
+            "wrong unit for thickness",
         ),
         "stranger": (rows, people.iloc[1:], "not in the subjects table"),
         "identity": (rows, people.assign(date_of_birth="1961-02-03"), "identity"),

@@ -62,7 +62,7 @@ def test_slices_and_other_measures_are_left_out_unless_asked_for() -> None:
     rows = sides("volume", {"value": 1.0}, {"value": 2.0}, at="slice:3")
     assert len(asymmetry.derive(rows)) == 0
     assert len(asymmetry.derive(rows, params=asymmetry.Params(slices=True))) == 1
-    assert len(asymmetry.derive(sides("muscle_thickness", {"value": 1.0}, {"value": 2.0}))) == 0
+    assert len(asymmetry.derive(sides("thickness", {"value": 1.0}, {"value": 2.0}))) == 0
 
 
 @pytest.mark.parametrize("name", list(REGISTRY["derivations"]))

@@ -82,7 +82,7 @@ def test_cluster_0_is_the_milder_and_the_axis_points_to_worse() -> None:
     axis = predictions[predictions["target"] == "severity_axis"].set_index("subject")["value"]
     assert np.corrcoef(axis, truth["severity"].reindex(axis.index))[0, 1] > 0.9
     loadings = rows("axis").set_index("term")["value"]
-    thin = loadings.index.str.startswith(("muscle_thickness", "nerve"))
+    thin = loadings.index.str.startswith(("thickness", "nerve"))
     assert (loadings[thin] < 0).all()
     assert (loadings[~thin] > 0).all()
 

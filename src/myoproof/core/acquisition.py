@@ -122,10 +122,43 @@ class Signal:
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """Frames: ``pixels`` of shape (n_frame, row, col, band); ``spacing_mm`` (row, col) or None."""
+    """Frames of one size.
+
+    Parameters
+    ----------
+    pixels : ndarray, shape (frame, row, col, band), uint8
+        Grey (one band) or colour (three).
+    spacing_mm : tuple of float, optional
+        Distance between pixel centres along rows (down) and columns (across); None where nobody knows it.
+    spacing_source : str
+        Where the spacing comes from: ``region``, ``pixel_spacing``, ``ruler``, ``user``, ``phantom``; "" where there is none.
+    times_s : ndarray, shape (frame,), float64, optional
+        When each frame was made, strictly increasing, from 0; None for a single frame or where nobody knows.
+    tissue : ndarray, shape (row, col), bool, optional
+        Pixels that show tissue: within the sector, no text, ruler, logo, trace or colour. None where nobody looked.
+
+    Raises
+    ------
+    InvalidInput
+        If the pixels are not 4-D uint8, or spacing, times or tissue do not fit them.
+    """
 
     pixels: npt.NDArray[np.uint8]
     spacing_mm: tuple[float, float] | None
+    spacing_source: str = ""
+    times_s: npt.NDArray[np.float64] | None = None
+    tissue: npt.NDArray[np.bool_] | None = None
+
+    def __post_init__(self) -> None:
+        if self.pixels.ndim != 4 or self.pixels.dtype != np.uint8:
+            raise InvalidInput(f"pixels must be 4-D uint8, got {self.pixels.ndim}-D {self.pixels.dtype}")
+        if self.spacing_mm is not None and not all(np.isfinite(mm) and mm > 0 for mm in self.spacing_mm):
+            raise InvalidInput(f"spacing must be positive, got {self.spacing_mm} mm")
+        times = self.times_s
+        if times is not None and (times.shape != self.pixels.shape[:1] or np.any(np.diff(times) <= 0)):
+            raise InvalidInput(f"frame times must increase and be {self.pixels.shape[0]}, got {times.size}")
+        if self.tissue is not None and self.tissue.shape != self.pixels.shape[1:3]:
+            raise InvalidInput(f"tissue of shape {self.tissue.shape} on frames of {self.pixels.shape[1:3]}")
 
 
 @dataclass(frozen=True, slots=True)

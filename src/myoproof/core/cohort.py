@@ -204,7 +204,8 @@ def feature_rows(cohort: Cohort, feature: Feature, *, session: str | None = None
     cohort : Cohort
         Where to look.
     feature : Feature
-        Which rows. Side "mean" averages left and right where both hold a value.
+        Which rows. Side "mean" averages left and right where both hold a value. Rows in pixels are left out:
+        lengths without a scale pool with nothing.
     session : str, optional
         One session; None for all.
 
@@ -215,9 +216,9 @@ def feature_rows(cohort: Cohort, feature: Feature, *, session: str | None = None
     UnknownName
         If the measure is not in the vocabulary.
     """
-    word("measures", feature.measure)
+    unit = word("measures", feature.measure)["unit"]
     rows: pd.DataFrame = cohort.measurements
-    rows = rows[rows["measure"] == feature.measure]
+    rows = rows[(rows["measure"] == feature.measure) & (rows["unit"] == unit)]
     wanted = session if session is not None else feature.session
     conditions = {
         "session": wanted,

@@ -16,9 +16,9 @@ class Segmentation:
     Parameters
     ----------
     labels : ndarray, shape (x, y, z), uint16
-        0 is background.
+        0 is background. For a picture (frame, row, col).
     affine : ndarray, shape (4, 4)
-        Voxel indices to RAS+ millimetres.
+        Voxel indices to RAS+ millimetres; the identity for a picture.
     names : mapping of int to (site, side)
         What each label is; side "" where the mask does not separate sides.
     rater : str

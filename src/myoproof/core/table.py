@@ -85,7 +85,8 @@ def validate(frame: pd.DataFrame, *, where: str = "") -> Table:
     """Check the laws of the table, all at once.
 
     Columns are complete and known; key columns are never null; a key occurs once; measure, side, modality,
-    flags and reasons are words of the vocabulary; the unit is the vocabulary's; ``absent`` is filled exactly
+    flags and reasons are words of the vocabulary; the unit is the vocabulary's (or, for lengths and areas in
+    images without a scale, its ``unit_uncalibrated``); ``absent`` is filled exactly
     where the value is empty; the value lies in its range; ``low <= high``.
 
     Raises
@@ -283,12 +284,12 @@ def _value_findings(frame: pd.DataFrame) -> list[Finding]:
     findings = []
     measures = words("measures")
     unit = frame["measure"].map({name: row["unit"] for name, row in measures.items()})
+    pixels = frame["measure"].map({name: row["unit_uncalibrated"] or None for name, row in measures.items()})
     value = frame["value"].to_numpy()
-    for measure, rows in frame[(frame["unit"] != unit) & unit.notna()].groupby("measure"):
+    wrong = (frame["unit"] != unit) & unit.notna() & (frame["unit"] != pixels)
+    for measure, rows in frame[wrong].groupby("measure"):
         got = ", ".join(repr(text) for text in sorted(set(rows["unit"])))
-        message = (
-            f"wrong unit for {measure}: {got}{_rows((frame['unit'] != unit) & (frame['measure'] == measure))}"
-        )
+        message = f"wrong unit for {measure}: {got}{_rows(wrong & (frame['measure'] == measure))}"
         mend = f"convert the values to {measures[str(measure)]['unit']!r}"
         findings.append(Finding("error", "unit", message, mend=mend))
     empty = np.isnan(value)

@@ -36,7 +36,7 @@ _SHORT = {
     "knee_extension_strength": "knee extension",
     "plantar_flexion_strength": "plantar flexion",
     "grip_strength": "grip",
-    "muscle_thickness": "thickness",
+    "thickness": "thickness",
     "nerve_cross_sectional_area": "nerve area",
 }
 FRACTION_MEASURES = ("fat_fraction", "fat_fraction_signal")

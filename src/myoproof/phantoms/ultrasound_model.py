@@ -200,7 +200,7 @@ def _layout() -> _Layout:
     muscles = constant("ultrasound.muscle")
     kept = [muscle for muscle in muscles if muscle["block"] != "sparse"]
     sparse = [muscle for muscle in muscles if muscle["block"] == "sparse"]
-    rows = _muscle_rows("muscle_thickness", "thickness", kept, 0) + _muscle_rows(
+    rows = _muscle_rows("thickness", "thickness", kept, 0) + _muscle_rows(
         "echogenicity", "echogenicity", kept, 0
     )
     rows += [
@@ -215,7 +215,7 @@ def _layout() -> _Layout:
         )
         for nerve in constant("ultrasound.nerve")
     ]
-    rows += _muscle_rows("muscle_thickness", "thickness", sparse, len(kept))
+    rows += _muscle_rows("thickness", "thickness", sparse, len(kept))
     rows += _muscle_rows("echogenicity", "echogenicity", sparse, len(kept))
     measure, site, mean, sd, loading, sign, pair, block = zip(*rows, strict=True)
     return _Layout(
