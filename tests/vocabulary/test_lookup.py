@@ -22,6 +22,11 @@ UNDIRECTED = {
     "b1", "body_weight", "body_height", "body_mass_index", "systolic_blood_pressure", "diastolic_blood_pressure",
     "pulse_rate", "respiratory_rate", "body_temperature", "creatinine", "creatine_kinase",
     "alanine_aminotransferase", "aspartate_aminotransferase",
+    "subcutaneous_thickness", "aponeurosis_depth_superficial", "aponeurosis_depth_deep",
+    "fascicle_angle", "aponeurosis_angle", "aponeurosis_angle_deep", "pennation_angle",
+    "echogenicity_sd", "echogenicity_entropy", "echogenicity_share_black",
+    "echogenicity_share_white", "nerve_cross_sectional_area_z", "nerve_fascicle_ratio",
+    "vessel_cross_sectional_area", "fasciculation_peak_time",
 }  # fmt: skip
 """Worse at either end, or different in different diseases (creatinine falls in ALS and rises in renal failure)."""
 
