@@ -18,11 +18,18 @@ def study_run(
     cohort: Annotated[Path, typer.Option(help="Study folder, or folder of plain CSVs.")],
     out: Annotated[Path, typer.Option(help="Result folder: new, empty or an earlier result.")],
     threads: Threads = CORES,
+    amend: Annotated[
+        str, typer.Option(help="Why a changed study or moved numbers may replace the answer that stands.")
+    ] = "",
 ) -> None:
-    """Run a study on a cohort; save estimates, predictions and the evidence for its claims."""
+    """Run a study on a cohort; save estimates, predictions and the evidence for its claims.
+
+    An answer stands once it is given: the same study again must give the same numbers, or the run fails with
+    the difference. A changed study, or changed rows, replace it only with `--amend "why"`, which is kept.
+    """
     verbs = workflow("verbs")
     with progress_bar() as progress:
-        result = verbs.run_study(study, cohort, out, threads=threads, progress=progress)
+        result = verbs.run_study(study, cohort, out, threads=threads, amend=amend, progress=progress)
     print(f"{len(result.estimates)} estimates, {len(result.predictions)} predictions: {out}")
     print(f"next: myoproof deliver {out}")
 

@@ -117,6 +117,7 @@ def predictions_frame(rows: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
 def save_result(result: Result, folder: Path) -> None:
     """Write a result into a folder: study.json, estimates and predictions (Parquet and CSV), result.json.
 
+    Every row of every table carries the study it answers as ``name@digest`` in its last column, ``study``.
     The manifest ``result.json`` is written last: a folder without it is unfinished.
 
     Raises
@@ -126,8 +127,9 @@ def save_result(result: Result, folder: Path) -> None:
     """
     folder = Path(folder)
     for name, frame in (("estimates", result.estimates), ("predictions", result.predictions)):
-        write_table(frame, folder / f"{name}.parquet")
-        write_table(frame, folder / f"{name}.csv")
+        stamped = frame.assign(study=f"{result.study.name}@{result.study.digest}")
+        write_table(stamped, folder / f"{name}.parquet")
+        write_table(stamped, folder / f"{name}.csv")
     with atomic_path(folder / "study.json") as temporary:
         temporary.write_text(result.study.model_dump_json(indent=2) + "\n", encoding="utf-8")
     manifest = {
@@ -161,11 +163,15 @@ def load_result(folder: Path) -> Result:
         raise NotReadable(f"the result is damaged ({error})", where=str(folder)) from error
     return Result(
         study=study,
-        estimates=_plain(read_frame(folder / "estimates.parquet"), ESTIMATES),
-        predictions=_plain(read_frame(folder / "predictions.parquet"), PREDICTIONS),
+        estimates=_plain(_unstamped(folder / "estimates.parquet"), ESTIMATES),
+        predictions=_plain(_unstamped(folder / "predictions.parquet"), PREDICTIONS),
         provenance=str(manifest["provenance"]),
         simulated=bool(manifest["simulated"]),
     )
+
+
+def _unstamped(path: Path) -> pd.DataFrame:
+    return read_frame(path).drop(columns="study", errors="ignore")
 
 
 def _frame(rows: Iterable[Mapping[str, Any]], columns: dict[str, Any], what: str) -> pd.DataFrame:

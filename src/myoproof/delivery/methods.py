@@ -171,6 +171,23 @@ def limitations(results: Sequence[Result], evidence: pd.DataFrame, *, simulated:
     return list(dict.fromkeys(told))
 
 
+def amendments(kept: Mapping[str, Sequence[Mapping[str, Any]]]) -> list[str]:
+    """A sentence for every change that was made after a study's first answer.
+
+    Parameters
+    ----------
+    kept : mapping
+        Study name -> its amendments: ``date``, ``reason``, ``numbers_changed``, ``study_changes``.
+    """
+    return [
+        f"{name} was amended on {entry['date']} after its answer was known: {entry['reason']} "
+        f"({size(len(entry['study_changes']))} changes of the study file, "
+        f"{size(entry['numbers_changed'])} numbers changed)."
+        for name, entries in kept.items()
+        for entry in entries
+    ]
+
+
 def _applies(limit: str, result: Result) -> bool:
     if result.study.kind != "phenotypes":
         return True

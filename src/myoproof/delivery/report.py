@@ -55,6 +55,9 @@ class Report:
         Method or study -> current version or digest. Evidence about another version is marked stale.
     measurements : DataFrame, optional
         The measurement table behind the studies, for figures of single patients.
+    amendments : mapping
+        Study name -> what was changed after its first answer (``date``, ``reason``, ``numbers_changed``,
+        ``study_changes``); shown among the limitations.
     """
 
     title: str
@@ -68,6 +71,7 @@ class Report:
     software: Mapping[str, str] = field(default_factory=dict)
     current: Mapping[str, str] = field(default_factory=dict)
     measurements: pd.DataFrame | None = None
+    amendments: Mapping[str, Sequence[Mapping[str, Any]]] = field(default_factory=dict)
 
 
 def write(report: Report, out: Path) -> Path:
@@ -168,7 +172,10 @@ def render(report: Report, sections: Sequence[Section] | None = None) -> str:
         notice=NOTICE,
         sections=sections,
         studies=[(result.study, methods.methods(result.study, software)) for result in report.results],
-        limitations=methods.limitations(report.results, evidence, simulated=simulated),
+        limitations=[
+            *methods.limitations(report.results, evidence, simulated=simulated),
+            *methods.amendments(report.amendments),
+        ],
         sources=[
             (result.study, methods.study_toml(result.study), result.provenance) for result in report.results
         ],

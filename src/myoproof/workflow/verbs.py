@@ -23,7 +23,7 @@ from myoproof.registry import load, load_module, names
 from myoproof.segmentation import checks
 from myoproof.sources import nifti
 from myoproof.workflow import folder as study_folder
-from myoproof.workflow import regions
+from myoproof.workflow import prespecify, regions
 
 RECORD = ("id", "act", "inputs", "parents")
 """What a report shows of a provenance record."""
@@ -175,9 +175,13 @@ def run_study(
     out: Path,
     *,
     threads: int = 1,
+    amend: str = "",
     progress: Progress | None = None,
 ) -> Result:
     """Run a written-down study and save its result with the evidence for its claims.
+
+    A result that stands in the folder is held against the new one: a question that was changed after its
+    answer, or an answer whose numbers moved, is refused with the difference unless `amend` gives a reason.
 
     Parameters
     ----------
@@ -189,16 +193,20 @@ def run_study(
         Result folder: new, empty, or an earlier result, which is replaced as a whole.
     threads : int
         The answer is the same for any number.
+    amend : str
+        Why another question or other numbers may take the place of the answer that stands; kept and shown.
     progress : callable, optional
         Called with what is done and the share done.
 
     Raises
     ------
     NotReadable, InvalidInput, NotWritable
-        For faulty input or output; an earlier result stays as it was.
+        For faulty input or output, or an answer that moved; an earlier result stays as it was.
     """
     study_folder.refuse_foreign(out, "result")
     study = read_study(study_path)
+    before = prespecify.earlier(out)
+    prespecify.refuse_other_question(before, study, amend=amend)
     claims.criteria(study)
     run: StudyKind = load("studies", study.kind)
     cohort = study_folder.read_cohort(cohort_path)
@@ -209,10 +217,12 @@ def run_study(
     rng = np.random.default_rng(study.seed)
     found = run(cohort, study, rng=rng, threads=threads, progress=progress)
     result = replace(found, provenance=act.id)
+    prespecify.refuse_moved_numbers(before, result, amend=amend)
     evidence = claims.check(result)
     with atomic_folder(out) as temporary:
         study_folder.claim(temporary, "result")
         save_result(result, temporary)
+        prespecify.write_log(prespecify.amended(before, result, reason=amend), temporary)
         write_table(evidence, temporary / "evidence.parquet")
         write_table(evidence, temporary / "evidence.csv")
         study_folder.write_json(act.record, temporary / "provenance.json")
@@ -280,6 +290,9 @@ def deliver(results: Sequence[Path], out: Path, *, title: str = "") -> Path:
         evidence=pd.concat([*evidence, shipped_evidence()], ignore_index=True),
         provenance=[{key: record[key] for key in RECORD} for record in provenance],
         current=current_versions(),
+        amendments={
+            result.study.name: prespecify.read_log(path) for result, path in zip(loaded, results, strict=True)
+        },
     )
     page: Path = writer.write_bundle(report, out)
     return page
