@@ -25,6 +25,7 @@ REGISTRY: dict[str, dict[str, str]] = {
         "dixon": "myoproof.phantoms.dixon:thigh",
         "multiecho": "myoproof.phantoms.multiecho:thighs",
         "relaxation": "myoproof.phantoms.relaxation:thigh",
+        "bmode": "myoproof.phantoms.bmode:frame",
         "als-ultrasound": "myoproof.phantoms.ultrasound:cohort",
         "als-mri": "myoproof.phantoms.mri:cohort",
         "proact": "myoproof.phantoms.proact:export",
@@ -43,6 +44,7 @@ REGISTRY: dict[str, dict[str, str]] = {
         "heterogeneity": "myoproof.measures.heterogeneity:measure",
         "femur": "myoproof.measures.femur:measure",
         "size": "myoproof.measures.size:measure",
+        "echogenicity": "myoproof.measures.echogenicity:measure",
     },
     "derivations": {
         "asymmetry": "myoproof.measures.asymmetry:derive",
@@ -55,6 +57,10 @@ REGISTRY: dict[str, dict[str, str]] = {
     "studies": {
         "phenotypes": "myoproof.studies.phenotypes:run",
         "progression": "myoproof.studies.progression:run",
+    },
+    "nulls": {
+        "phenotypes": "myoproof.studies.phenotypes_null:null",
+        "progression": "myoproof.studies.progression_null:null",
     },
     "checks": {
         "mask": "myoproof.segmentation.checks:check",
