@@ -26,7 +26,7 @@ UNDIRECTED = {
     "fascicle_angle", "aponeurosis_angle", "aponeurosis_angle_deep", "pennation_angle",
     "echogenicity_sd", "echogenicity_entropy", "echogenicity_share_black",
     "echogenicity_share_white", "nerve_cross_sectional_area_z", "nerve_fascicle_ratio",
-    "vessel_cross_sectional_area", "fasciculation_peak_time",
+    "vessel_cross_sectional_area", "fasciculation_peak_time", "bone_echo",
 }  # fmt: skip
 """Worse at either end, or different in different diseases (creatinine falls in ALS and rises in renal failure)."""
 
