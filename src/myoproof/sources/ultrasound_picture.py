@@ -1,0 +1,135 @@
+"""Ultrasound exported as PNG, JPEG, TIFF or BMP: pages of one size to grey frames."""
+
+import warnings
+from io import BytesIO
+
+import numpy as np
+import numpy.typing as npt
+from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
+
+from myoproof.errors import Finding, NotReadable
+from myoproof.sources.ultrasound_colour import grey_and_colour
+from myoproof.sources.ultrasound_types import Grey, Mask, Raw
+
+PIXELS_LIMIT = 2**26
+"""Largest rows x columns of one page (proposal): 8192 x 8192."""
+BYTES_LIMIT = 2**30
+"""Largest total of all frames (proposal)."""
+LOSSY = {"JPEG", "MPO", "WEBP", "JPEG2000", "AVIF"}
+DEEP = {"I", "F", "I;16", "I;16B", "I;16L"}
+"""Pillow's modes of more than 8 bits."""
+CAMERA = (ExifTags.Base.ExposureTime, ExifTags.Base.FNumber, ExifTags.Base.FocalLength)
+"""What cameras write beside a photo, and no ultrasound machine or screenshot does."""
+PHOTO_MEND = "export the image from the ultrasound machine; grey levels and lengths of photos mean nothing"
+
+
+def load(data: bytes, *, where: str) -> Raw:
+    """Decode a still picture.
+
+    Parameters
+    ----------
+    data : bytes
+        The file.
+    where : str
+        Its name, for messages.
+
+    Returns
+    -------
+    Raw
+        Pages of the first page's size as frames.
+
+    Raises
+    ------
+    NotReadable
+        If it is no picture that Pillow reads, is cut short, or is too large.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            with Image.open(BytesIO(data)) as image:
+                return _decoded(image, where)
+    except UnidentifiedImageError as fault:
+        raise NotReadable(
+            "is no DICOM, picture or video that can be read", where=where, mend="export it again"
+        ) from fault
+    except (OSError, ValueError, EOFError, SyntaxError, MemoryError, Image.DecompressionBombError) as fault:
+        if isinstance(fault, NotReadable):
+            raise
+        mend = "copy or export the file again"
+        raise NotReadable(f"the picture is cut short or damaged ({fault})", where=where, mend=mend) from fault
+
+
+def _decoded(image: Image.Image, where: str) -> Raw:
+    pages = int(getattr(image, "n_frames", 1))
+    columns, rows = image.size
+    if rows * columns > PIXELS_LIMIT or rows * columns * pages > BYTES_LIMIT:
+        raise NotReadable(f"claims {pages} pages of {rows} x {columns} pixels", where=where)
+    findings = list(_photo(image, where))
+    frames: list[Grey] = []
+    colour: Mask | None = None
+    others = 0
+    for page in range(pages):
+        if pages > 1:
+            image.seek(page)
+        grey, coloured, remarks = _page(image)
+        if frames and grey.shape != frames[0].shape:
+            others += 1
+            continue
+        frames.append(grey)
+        findings += [Finding("warning", *remark, where) for remark in remarks if not page]
+        if coloured is not None:
+            colour = coloured if colour is None else colour | coloured
+    if others:
+        message = f"{others} of {pages} pages have another size than the first; left out"
+        findings.append(Finding("warning", "pages", message, where))
+    return Raw(
+        "picture",
+        np.stack(frames),
+        colour,
+        lossy=image.format in LOSSY or _jpeg_in_tiff(image),
+        findings=tuple(findings),
+    )
+
+
+def _page(image: Image.Image) -> tuple[Grey, Mask | None, list[tuple[str, str]]]:
+    if image.mode in DEEP:
+        return *_shallow(np.asarray(image)), []
+    if image.mode == "1":
+        return np.asarray(image.convert("L")), None, []
+    if image.mode == "L":
+        return np.asarray(_upright(image)), None, []
+    remarks = []
+    if "A" in image.getbands() or "transparency" in image.info:
+        flat = Image.new("RGBA", image.size, (0, 0, 0, 255))
+        image = Image.alpha_composite(flat, image.convert("RGBA"))
+        remarks.append(("transparent", "transparent pixels are taken as black"))
+    rgb = np.asarray(_upright(image).convert("RGB"))
+    grey, colour = grey_and_colour(rgb)
+    return grey, colour, remarks
+
+
+def _shallow(values: npt.NDArray[np.generic]) -> tuple[Grey, None]:
+    """More than 8 bits to 8 by whole bits, so that grey levels of several files stay comparable."""
+    numbers = np.asarray(values, dtype=np.float64)
+    most = float(np.nanmax(numbers, initial=0.0))
+    bits = next((bits for bits in (8, 10, 12, 14, 16) if most < 2**bits), 16)
+    scale = 255.0 if 0 < most <= 1 and values.dtype.kind == "f" else 2.0 ** (8 - bits)
+    return np.clip(np.nan_to_num(numbers) * scale, 0, 255).astype(np.uint8), None
+
+
+def _upright(image: Image.Image) -> Image.Image:
+    turned = ImageOps.exif_transpose(image)
+    return image if turned is None else turned
+
+
+def _jpeg_in_tiff(image: Image.Image) -> bool:
+    return image.format == "TIFF" and "jpeg" in str(image.info.get("compression", ""))
+
+
+def _photo(image: Image.Image, where: str) -> list[Finding]:
+    exif = image.getexif()
+    inner = exif.get_ifd(ExifTags.IFD.Exif) if exif else {}
+    if any(tag in inner for tag in CAMERA):
+        message = "a camera took this: a photo of a screen"
+        return [Finding("error", "photo", message, where, PHOTO_MEND)]
+    return []

@@ -1,0 +1,184 @@
+"""Ruler ticks beside the tissue: found by their even steps; what they mean is said only where provable."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from myoproof.sources.ultrasound_screen import Screen
+from myoproof.sources.ultrasound_types import Box, Grey, Mask
+
+THICKEST = 5
+"""Tallest tick, pixels (proposal)."""
+FEWEST, MOST = 5, 400
+"""Ticks of a ruler (proposals)."""
+EVEN = 0.02
+"""Part of a step, or one pixel, by which ticks may stray (proposal)."""
+REACH = 0.35
+"""Part of the box by which a ruler may lie beside it (proposal)."""
+STEPS_MM = (1.0, 2.0, 5.0, 10.0)
+"""What one step may mean."""
+SIZES_MM = (0.02, 0.5)
+"""Sizes of a pixel that screens show."""
+SPAN = 0.5
+"""Part of the box's height or width that a ruler covers at least (proposal)."""
+PROVEN = {2: 5.0, 10: 1.0}
+"""Ratio of long to short ticks that leaves one reading: halves and tenths of a centimetre."""
+STANDS_OUT = 50
+"""Grey levels by which ticks stand out of the background (proposal)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ruler:
+    """Evenly spaced ticks.
+
+    Parameters
+    ----------
+    step : float
+        Pixels from tick to tick.
+    ratio : int
+        Every how manieth tick is longer; 0 where all are alike.
+    ticks : int
+        How many were seen.
+    """
+
+    step: float
+    ratio: int
+    ticks: int
+
+
+def find(grey: Grey, screen: Screen, box: Box) -> tuple[Ruler | None, Ruler | None]:
+    """Find rulers beside and below the tissue.
+
+    Parameters
+    ----------
+    grey : ndarray, shape (row, column), uint8
+        A frame.
+    screen : Screen
+        Its background.
+    box : tuple of int
+        The tissue.
+
+    Returns
+    -------
+    down, across : Ruler or None
+        Along the rows, and along the columns.
+    """
+    bright = _drawn(grey, screen)
+    top, bottom, left, right = box
+    bright[top + 3 : bottom - 3, left + 3 : right - 3] = False
+    height, width = bottom - top, right - left
+    rows = slice(max(0, top - height // 20), bottom + height // 20)
+    columns = slice(max(0, int(left - REACH * width)), int(right + REACH * width))
+    down = _best(bright[rows, columns], SPAN * height)
+    rows = slice(max(0, top - height // 10), int(bottom + REACH * height))
+    columns = slice(max(0, left - width // 20), right + width // 20)
+    across = _best(bright[rows, columns].T, SPAN * width)
+    return down, across
+
+
+def reading_mm(
+    ruler: Ruler, length: int, *, depth_mm: float | None = None, spacing_mm: float | None = None
+) -> tuple[float, ...]:
+    """The readings of one step, mm, that nothing contradicts; one alone is proof.
+
+    Parameters
+    ----------
+    ruler : Ruler
+        As found.
+    length : int
+        Rows of the tissue box.
+    depth_mm : float, optional
+        Depth of the image as printed or stated.
+    spacing_mm : float, optional
+        A stated size of a pixel.
+
+    Examples
+    --------
+    >>> reading_mm(Ruler(step=57.6, ratio=2, ticks=9), 520)
+    (5.0,)
+    >>> reading_mm(Ruler(step=115.2, ratio=0, ticks=5), 520)
+    (5.0, 10.0)
+    >>> reading_mm(Ruler(step=115.2, ratio=0, ticks=5), 520, depth_mm=45)
+    (10.0,)
+    """
+    if ruler.ratio in PROVEN:
+        options: tuple[float, ...] = (PROVEN[ruler.ratio],)
+    else:
+        options = STEPS_MM
+    left = [
+        step
+        for step in options
+        if 10 <= step * length / ruler.step <= 200 and SIZES_MM[0] <= step / ruler.step <= SIZES_MM[1]
+    ]
+    if depth_mm is not None:
+        left = [step for step in left if abs(step * length / ruler.step / depth_mm - 1) < 0.1]
+    if spacing_mm is not None:
+        left = [step for step in left if abs(step / ruler.step / spacing_mm - 1) < EVEN]
+    return tuple(left)
+
+
+def _drawn(grey: Grey, screen: Screen) -> Mask:
+    """What is brighter than the background nearest to it in level."""
+    dark = [level for level in screen.levels if level < 128]
+    return np.asarray(grey > max(dark, default=0) + STANDS_OUT) & screen.content & (grey < 255 - 0)
+
+
+def _best(bright: Mask, span: float) -> Ruler | None:
+    """The ruler of most ticks along the rows of a strip."""
+    starts = np.zeros(bright.shape, bool)
+    starts[1:] = bright[1:] & ~bright[:-1]
+    starts[0] = bright[0]
+    number, lit = starts.sum(0), bright.sum(0)
+    likely = np.flatnonzero((number >= FEWEST) & (number <= MOST) & (lit <= THICKEST * number))
+    found: dict[int, tuple[float, int]] = {}
+    for column in likely:
+        even = _even(bright[:, column])
+        if even is not None and even[0] * (even[1] - 1) >= span:
+            found[int(column)] = even
+    return _together(found)
+
+
+def _even(line: Mask) -> tuple[float, int] | None:
+    """Step and number of the ticks of one line; None where they are not even."""
+    edges = np.flatnonzero(np.diff(np.concatenate([[0], line.astype(np.int8), [0]])))
+    begins, ends = edges[::2], edges[1::2]
+    short = ends - begins <= THICKEST
+    centres = (begins[short] + ends[short] - 1) / 2
+    if centres.size < FEWEST:
+        return None
+    step = float(np.median(np.diff(centres)))
+    if step < 4:
+        return None
+    order = np.round((centres - centres[0]) / step)
+    if np.any(np.diff(order) < 1) or order[-1] > 1.3 * order.size:
+        return None
+    slope, offset = np.polyfit(order, centres, 1)
+    stray = np.abs(centres - (slope * order + offset))
+    if stray.max() > max(1.0, EVEN * slope):
+        return None
+    return float(slope), int(centres.size)
+
+
+def _together(found: dict[int, tuple[float, int]]) -> Ruler | None:
+    """Columns of equal step are one ruler; another step beside it is that of its long ticks."""
+    if not found:
+        return None
+    columns = sorted(found)
+    groups: list[list[int]] = [[columns[0]]]
+    for column in columns[1:]:
+        if column - groups[-1][-1] <= 3:
+            groups[-1].append(column)
+        else:
+            groups.append([column])
+    wide = [group for group in groups if len(group) >= 2]
+    best = max(wide, key=lambda group: max(found[column][1] for column in group), default=None)
+    if best is None:
+        return None
+    steps: Sequence[tuple[float, int]] = [found[column] for column in best]
+    fine = min(step for step, _ in steps)
+    finest = [(step, ticks) for step, ticks in steps if step < 1.3 * fine]
+    step = float(np.median([step for step, _ in finest]))
+    longer = [other for other, _ in steps if other > 1.5 * fine]
+    ratio = round(float(np.median(longer)) / step) if longer else 0
+    return Ruler(step, ratio, max(ticks for _, ticks in finest))
