@@ -1,6 +1,7 @@
 """Simulated B-mode pictures of muscle and nerve with exact truth: geometry, rows and echo levels."""
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -10,18 +11,26 @@ from myoproof.core.acquisition import Acquisition, Picture
 from myoproof.core.segmentation import Segmentation
 from myoproof.core.table import Table, from_rows
 from myoproof.phantoms.bmode_beams import Beams, beams
-from myoproof.phantoms.bmode_devices import Device, device
+from myoproof.phantoms.bmode_devices import Device, device, preset_of
 from myoproof.phantoms.bmode_image import Paint, echoes, expected_db, received_db, spread, white
 from myoproof.phantoms.bmode_longitudinal import longitudinal
+from myoproof.phantoms.bmode_nerve import nerve
+from myoproof.phantoms.bmode_reference import REFERENCE_DB, reference
 from myoproof.phantoms.bmode_scene import BmodeParams, Scene
+from myoproof.phantoms.bmode_screen import on_screen, placed
 from myoproof.phantoms.bmode_tissue import wander
+from myoproof.phantoms.bmode_transverse import transverse
 
 Images = npt.NDArray[np.float32]
 
-REFERENCE_DB = -40.0
-"""Echo of the uniform tissue phantom (view "reference"): calibrated backscatter counts from here."""
 TGC_SD_DB = 0.8
 """SD of the operator's time gain about flat. Proposal."""
+VIEWS: dict[str, Callable[..., Scene]] = {
+    "longitudinal": longitudinal,
+    "transverse": transverse,
+    "nerve": nerve,
+    "reference": reference,
+}
 DEFAULTS = BmodeParams()
 """A healthy vastus lateralis, lengthwise."""
 
@@ -83,13 +92,13 @@ def frame(*, rng: np.random.Generator, params: BmodeParams = DEFAULTS) -> Simula
     ((1, 96, 128, 1), ('vastus_lateralis', 'right'))
     """
     scene_rng, speckle_rng, noise_rng = rng.spawn(3)
-    probe = device(params.device)
+    probe = device(params.device, preset_of(params.view))
     scene = scene_of(params, rng=scene_rng)
     grid = beams(probe, params.shape, scene.depth_mm)
     paint = painted(scene, grid, probe, rng=noise_rng)
     optics = spread(probe, grid)
-    echo = echoes(paint, optics, white(grid.x_mm.shape, rng=speckle_rng))
-    received = received_db(echo, paint, grid, probe, rng=noise_rng)
+    looks = [echoes(paint, optics, white(grid.x_mm.shape, rng=speckle_rng)) for _ in range(probe.looks)]
+    received = received_db(looks, paint, grid, probe, rng=noise_rng)
     grey = np.rint(grid.picture(probe.grey(received, params.gain_db))).astype(np.uint8)
     level = grid.picture(expected_db(paint, optics))
     return simulated(params, scene, grid, grey[None], level)
@@ -97,14 +106,15 @@ def frame(*, rng: np.random.Generator, params: BmodeParams = DEFAULTS) -> Simula
 
 def scene_of(params: BmodeParams, *, rng: np.random.Generator) -> Scene:
     """The anatomy of a view."""
-    return longitudinal(params, rng=rng)
+    return VIEWS[params.view](params, rng=rng)
 
 
 def painted(scene: Scene, grid: Beams, probe: Device, *, rng: np.random.Generator) -> Paint:
     """Amplitudes at the beams' samples, with what attenuation and time gain leave."""
     depth = np.broadcast_to(grid.depth_mm[:, None], grid.x_mm.shape).astype(np.float32)
     paint = scene.paint(grid.x_mm, grid.z_mm, depth)
-    mismatch = 2.0 * probe.frequency_mhz * (scene.attenuation - probe.tgc_alpha) * grid.depth_mm / 10.0
+    alpha = probe.tgc_alpha if scene.attenuation is None else scene.attenuation
+    mismatch = 2.0 * probe.frequency_mhz * (alpha - probe.tgc_alpha) * grid.depth_mm / 10.0
     slider = TGC_SD_DB * wander(grid.depth_mm.astype(np.float32), 15.0, rng=rng)
     loss = paint.loss_db + (mismatch + slider).astype(np.float32)[:, None]
     return Paint(paint.speckle, paint.mirror, loss.astype(np.float32))
@@ -115,7 +125,7 @@ def simulated(
 ) -> Simulated:
     """Pixels, labels and rows put together; ``grey`` has shape (frame, row, col)."""
     labels = np.where(grid.tissue, scene.regions(grid.picture_x_mm, grid.picture_z_mm), 0).astype(np.uint16)
-    probe = device(params.device)
+    probe = device(params.device, preset_of(params.view))
     picture = Picture(grey[..., None], (grid.pixel_mm, grid.pixel_mm), "phantom", None, grid.tissue)
     settings = {
         "depth_mm": scene.depth_mm,
@@ -125,13 +135,30 @@ def simulated(
     }
     acquisition = Acquisition(
         params.subject, params.session, params.run, "ultrasound", picture,
-        device=params.device, preset="muscle", protocol=params.view, settings=settings,
+        device=params.device, preset=preset_of(params.view), protocol=params.view, settings=settings,
     )  # fmt: skip
     stack = np.ascontiguousarray(np.broadcast_to(labels, grey.shape))
+    if params.screen:
+        picture = on_screen(picture, params.device, _told(settings), _head(params))
+        acquisition, stack = replace(acquisition, payload=picture), placed(stack, params.device)
     regions = Segmentation(stack, np.eye(4), dict(scene.names), "truth")
     half_width = grid.pixel_mm * params.shape[1] / 2.0
     rows = [*scene.rows(half_width, grid.top_mm), *_echo_rows(scene, labels, level_db)]
     return Simulated(acquisition, regions, _table(rows, params))
+
+
+def _told(settings: dict[str, float]) -> dict[str, float]:
+    """The settings as a screen abbreviates them."""
+    short = {"depth_mm": "D", "gain_db": "G", "dynamic_range_db": "DR", "transmit_frequency_hz": "MHz"}
+    return {short[name]: value / 1e6 if name.endswith("_hz") else value for name, value in settings.items()}
+
+
+def _head(params: BmodeParams) -> list[str]:
+    """The head of a screen: invented names of nobody."""
+    return [
+        f"SIMULATED, NOBODY  ID {params.subject}  01.02.2003",
+        f"{params.device}  {params.site or params.view}",
+    ]
 
 
 def _echo_rows(scene: Scene, labels: npt.NDArray[np.uint16], level_db: Images) -> list[dict[str, Any]]:

@@ -1,6 +1,6 @@
 """Simulated ultrasound devices: probe, beam, compression and grey map of each preset."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -42,6 +42,8 @@ class Device:
         Electronic noise at the deepest row after compensation, dB.
     radius_mm : float
         Distance of the beams' common origin behind the probe's face; not used by linear probes.
+    looks : int
+        Independent looks at the speckle that are averaged (compounding).
     """
 
     name: str
@@ -57,6 +59,7 @@ class Device:
     tgc_alpha: float
     noise_db: float
     radius_mm: float
+    looks: int
 
     def lateral_sd_at(self, depth_mm: Floats) -> Floats:
         """SD of the beam's profile in mm at some depths: a Gaussian beam."""
@@ -75,16 +78,18 @@ class Device:
 DEVICES = {
     device.name: device
     for device in (
-        Device("device-a", "linear", 12.0, 0.110, 0.26, 18.0, 14.0, 60.0, -8.0, 1.0, 0.60, -66.0, 60.0),
-        Device("device-b", "trapezoid", 10.0, 0.130, 0.32, 20.0, 16.0, 70.0, -6.0, 0.85, 0.58, -68.0, 90.0),
-        Device("device-c", "linear", 9.0, 0.150, 0.36, 22.0, 16.0, 50.0, -10.0, 1.25, 0.62, -62.0, 60.0),
-        Device("device-d", "curved", 6.0, 0.210, 0.42, 30.0, 22.0, 65.0, -7.0, 1.0, 0.55, -64.0, 60.0),
+        Device("device-a", "linear", 12.0, 0.110, 0.26, 18.0, 14.0, 60.0, -8.0, 1.0, 0.60, -66.0, 60.0, 1),
+        Device(
+            "device-b", "trapezoid", 10.0, 0.130, 0.32, 20.0, 16.0, 70.0, -6.0, 0.85, 0.58, -68.0, 90.0, 2
+        ),
+        Device("device-c", "linear", 9.0, 0.150, 0.36, 22.0, 16.0, 50.0, -10.0, 1.25, 0.62, -62.0, 60.0, 1),
+        Device("device-d", "curved", 6.0, 0.210, 0.42, 30.0, 22.0, 65.0, -7.0, 1.0, 0.55, -64.0, 60.0, 2),
     )
 }
 
 
-def device(name: str) -> Device:
-    """The device of a name.
+def device(name: str, preset: str = "muscle") -> Device:
+    """The device of a name, with its preset for muscle or for nerves (finer, shallow focus, compounded).
 
     Raises
     ------
@@ -98,4 +103,20 @@ def device(name: str) -> Device:
     """
     if name not in DEVICES:
         raise UnknownName(f"no simulated device {name!r}", mend=f"use one of {', '.join(DEVICES)}")
-    return DEVICES[name]
+    chosen = DEVICES[name]
+    if preset == "muscle":
+        return chosen
+    return replace(
+        chosen,
+        frequency_mhz=chosen.frequency_mhz * 1.5,
+        axial_sd_mm=chosen.axial_sd_mm * 0.6,
+        lateral_sd_mm=chosen.lateral_sd_mm * 0.45,
+        focus_mm=8.0,
+        rayleigh_mm=7.0,
+        looks=2,
+    )
+
+
+def preset_of(view: str) -> str:
+    """The preset that a view is scanned with."""
+    return "nerve" if view == "nerve" else "muscle"

@@ -1,5 +1,6 @@
 """The physics of a simulated B-mode picture: scatterers, point spread, attenuation, envelope, compression."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -120,15 +121,20 @@ def expected_db(paint: Paint, spread: Spread) -> Images:
 
 
 def received_db(
-    echo: Complex, paint: Paint, beams: Beams, device: Device, *, rng: np.random.Generator
+    looks: Sequence[Complex], paint: Paint, beams: Beams, device: Device, *, rng: np.random.Generator
 ) -> Images:
-    """Envelope in dB after losses, with electronic noise that the time gain has raised with depth."""
+    """Envelope in dB after losses, with electronic noise that the time gain has raised with depth.
+
+    Several looks are compounded: the mean of their squared envelopes is taken.
+    """
     rise = 2.0 * device.tgc_alpha * device.frequency_mhz * (beams.depth_mm - beams.depth_mm[-1]) / 10.0
-    noise = np.float32(np.sqrt(0.5)) * (10.0 ** ((device.noise_db + rise) / 20.0)).astype(np.float32)
+    noise = (10.0 ** ((device.noise_db + rise) / 20.0)).astype(np.float32)[:, None]
     weight = np.power(np.float32(10.0), paint.loss_db / np.float32(-20.0))
-    hiss = white(echo.shape, rng=rng) * (np.float32(np.sqrt(2.0)) * noise[:, None])
-    envelope = np.abs(echo * weight + hiss)
-    return np.asarray(20.0 * np.log10(envelope + np.float32(NOISE_FLOOR)), dtype=np.float32)
+    power = np.zeros(paint.loss_db.shape, dtype=np.float32)
+    for look in looks:
+        heard = look * weight + white(look.shape, rng=rng) * noise
+        power += heard.real**2 + heard.imag**2
+    return np.asarray(10.0 * np.log10(power / np.float32(len(looks)) + np.float32(NOISE_FLOOR**2)))
 
 
 def white(shape: tuple[int, ...], *, rng: np.random.Generator) -> Complex:

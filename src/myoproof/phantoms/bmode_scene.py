@@ -105,8 +105,8 @@ class Scene:
         What the labels are.
     rows : callable
         (half width of the tissue in mm, top of the picture in mm) -> true rows without keys.
-    attenuation : float
-        dB/(cm MHz) of what lies above the target.
+    attenuation : float or None
+        dB/(cm MHz) of the tissue; None where the time gain matches it.
     """
 
     depth_mm: float
@@ -114,7 +114,7 @@ class Scene:
     regions: Callable[[Images, Images], Labels]
     names: Mapping[int, tuple[str, str]]
     rows: Callable[[float, float], list[dict[str, Any]]]
-    attenuation: float
+    attenuation: float | None
 
 
 @dataclass(frozen=True, slots=True)
