@@ -50,6 +50,7 @@ REGISTRY: dict[str, dict[str, str]] = {
         "asymmetry": "myoproof.measures.asymmetry:derive",
         "fat_volume": "myoproof.measures.compartments_fat:derive",
         "clinical": "myoproof.measures.clinical:derive",
+        "zscore": "myoproof.measures.zscores:derive",
     },
     "harmonisers": {
         "combat": "myoproof.measures.harmonise:derive",
@@ -77,6 +78,7 @@ REGISTRY: dict[str, dict[str, str]] = {
         "mri-page": "myoproof.delivery.mri_page:write",
         "mri-report": "myoproof.delivery.mri_report:write",
         "describe": "myoproof.delivery.describe:write",
+        "null-page": "myoproof.delivery.null_page:write",
         "import-flow": "myoproof.delivery.flow_import:write",
     },
 }

@@ -19,6 +19,7 @@ from myoproof.cli import (
     measure_multiecho,
     measure_radiomics,
     measure_relaxation,
+    norms,
     read,
     run,
     segment,
@@ -51,6 +52,7 @@ GROUPS = {
     "study": study,
     "run": run,
     "harmonise": harmonise,
+    "norms": norms,
     "import": importing,
 }
 for _name, _group in GROUPS.items():
