@@ -6,8 +6,8 @@ from typing import Annotated
 import typer
 
 from myoproof.cli.options import CORES, Threads
+from myoproof.cli.printing import print_frame, workflow
 from myoproof.cli.printing import progress as progress_bar
-from myoproof.cli.printing import workflow
 
 commands = typer.Typer(no_args_is_help=True, help="Run a study that was written down before the answer.")
 
@@ -32,6 +32,29 @@ def study_run(
         result = verbs.run_study(study, cohort, out, threads=threads, amend=amend, progress=progress)
     print(f"{len(result.estimates)} estimates, {len(result.predictions)} predictions: {out}")
     print(f"next: myoproof deliver {out}")
+
+
+@commands.command("null")
+def study_null(
+    study: Annotated[Path, typer.Argument(help="Study TOML.")],
+    cohort: Annotated[Path, typer.Option(help="Study folder, or folder of plain CSVs.")],
+    out: Annotated[
+        Path, typer.Option(help="Folder for the page and tables: new, empty or an earlier null run.")
+    ],
+    cohorts: Annotated[int, typer.Option(help="How many null cohorts.")] = 20,
+    threads: Threads = CORES,
+) -> None:
+    """Run the whole study where there is nothing to find, and show what it would have found there.
+
+    Phenotypes: features drawn from the study's null. Progression: each subject's whole change gets a sign by
+    chance, or arm labels are dealt out anew. Design: no effect.
+    """
+    nulls = workflow("study_null")
+    with progress_bar() as progress:
+        run = nulls.run_null(study, cohort, out, replicates=cohorts, threads=threads, progress=progress)
+    columns = ["analysis", "tests", "found_really", "found_under_null", "share_of_cohorts"]
+    print_frame(run.summary[columns], title=f"findings where there is nothing: {run.what}")
+    print(f"page: {out / 'null.html'}")
 
 
 @commands.command("template")

@@ -1,6 +1,7 @@
 """Contracts: what a registered measure and a registered study kind look like, and how progress is told."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
@@ -68,4 +69,28 @@ class StudyKind(Protocol):
         progress: Progress | None = None,
     ) -> Result:
         """Run; the result is the same for any number of threads."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class NullCohorts:
+    """Cohorts like a given one in which a study has nothing to find.
+
+    Parameters
+    ----------
+    what : str
+        What was taken away, in words a report prints.
+    draw : callable
+        ``draw(rng) -> (cohort, study)``: one such cohort, and the study to run on it.
+    """
+
+    what: str
+    draw: Callable[[np.random.Generator], tuple[Cohort, Study]]
+
+
+class NullOf(Protocol):
+    """A cohort and a study become cohorts under the study's null hypothesis."""
+
+    def __call__(self, cohort: Cohort, study: Study) -> NullCohorts:
+        """Prepare the draws; the cohort stays as it is."""
         ...

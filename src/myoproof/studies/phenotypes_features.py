@@ -94,11 +94,15 @@ class Levelled:
         About mean 0 and SD 1; NaN where missing.
     lower, upper : (n, p) float64
         -inf and inf where a feature has no floor or ceiling.
+    shift, scale : (n, p) and (p,) float64
+        What was taken off and divided by: recorded = values x scale + shift.
     """
 
     values: Floats
     lower: Floats
     upper: Floats
+    shift: Floats
+    scale: Floats
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,7 +216,7 @@ def level_out(raw: Floats, groups: npt.NDArray[np.object_]) -> Levelled:
         shift[members] = np.where(seen >= LEAST_GROUP, totals / np.maximum(seen, 1), overall)
     scale = np.nanstd(raw - shift, axis=0)
     scale[scale == 0] = 1.0
-    return Levelled((raw - shift) / scale, (lower - shift) / scale, (upper - shift) / scale)
+    return Levelled((raw - shift) / scale, (lower - shift) / scale, (upper - shift) / scale, shift, scale)
 
 
 def _places(
