@@ -73,7 +73,8 @@ def spread(device: Device, beams: Beams) -> Spread:
     transfer = (1.0 - SIDE_LOBE_SHARE) * np.exp(-0.5 * turns**2)
     transfer += SIDE_LOBE_SHARE * np.exp(-0.5 * (SIDE_LOBE_WIDTH * turns) ** 2)
     energy = np.sqrt(np.mean(transfer**2, axis=1, keepdims=True))
-    mirror_gain = energy / pulses[0].sum()
+    far = np.linspace(0.0, 1.0, width.size)[:, None]
+    mirror_gain = energy / (pulses[0].sum() + far * (pulses[1].sum() - pulses[0].sum()))
     return Spread(pulses, (transfer / energy).astype(np.float32), mirror_gain.astype(np.float32))
 
 

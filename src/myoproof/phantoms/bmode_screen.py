@@ -116,8 +116,9 @@ def _settings(panel: Bytes, settings: dict[str, float], layout: Layout, cols: in
 
 def _grey_bar(panel: Bytes, layout: Layout, cols: int) -> None:
     x = layout.margins[2] + cols + layout.margins[3] - 18
-    ramp = np.linspace(255, 0, 96).astype(np.uint8)
-    panel[layout.margins[0] + 130 : layout.margins[0] + 226, x : x + 10] = ramp[:, None]
+    low, high = panel.shape[0] // 4, panel.shape[0] // 2
+    ramp = np.linspace(255, 0, high - low).astype(np.uint8)
+    panel[low:high, x : x + 10] = ramp[:, None]
 
 
 def _ruler(panel: Bytes, shape: tuple[int, int], spacing_mm: float, layout: Layout) -> None:
