@@ -339,9 +339,8 @@ def _of_sites(rows: pd.DataFrame, sites: list[str], feature: Feature) -> pd.Data
 def _mean_of_sides(rows: pd.DataFrame) -> pd.DataFrame:
     sided = rows[rows["side"].isin(["left", "right"])]
     key = [name for name in KEY if name != "side"]
-    values = sided.groupby(key, sort=True)["value"].agg(
-        lambda side: side.mean() if side.notna().all() else np.nan
-    )
+    sides = sided.groupby(key, sort=True)["value"].agg(["mean", "count", "size"])
+    values = sides["mean"].where(sides["count"] == sides["size"]).rename("value")
     means = values.reset_index().assign(side="mean")
     return means[means["subject"] != ""]
 
