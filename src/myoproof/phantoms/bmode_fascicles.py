@@ -63,15 +63,17 @@ class Fascicles:
     def lengths(self, superficial: Edge, deep: Edge, start: tuple[float, float]) -> tuple[float, float]:
         """Straight distance and arc length, between the aponeuroses, of the fascicle through a point."""
         x, z = start
-        anchor = x + float(self.shift(np.array([z]))[0])
+        table_z = np.arange(-20.0, 150.0, 0.05)
+        table_x = -self.shift(table_z)
+        table_x += x - np.interp(z, table_z, table_x)
 
         def at(depth: float) -> float:
-            return anchor - float(self.shift(np.array([depth]))[0])
+            return float(np.interp(depth, table_z, table_x))
 
         upper = _crossing(lambda depth: depth - superficial(at(depth)), z, -1.0)
         lower = _crossing(lambda depth: depth - deep(at(depth)), z, 1.0)
         depths = np.linspace(upper, lower, 400)
-        places = anchor - self.shift(depths)
+        places = np.interp(depths, table_z, table_x)
         arc = float(np.sum(np.hypot(np.diff(depths), np.diff(places))))
         return float(np.hypot(lower - upper, places[-1] - places[0])), arc
 

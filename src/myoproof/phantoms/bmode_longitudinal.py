@@ -213,9 +213,9 @@ def _paint_above(on: Canvas, geometry: Longitudinal, rng: np.random.Generator) -
 
 
 def _flesh(fascicles: Fascicles, level_db: float, change: Disease, rng: np.random.Generator) -> Flesh:
-    coarse = lines((60.0, 90.0), spacing_mm=1.7, width_mm=0.20, length_mm=16.0, share=0.5, rng=rng)
-    fine = lines((60.0, 90.0), spacing_mm=0.8, width_mm=0.14, length_mm=6.0, share=0.4, rng=rng)
-    bundles = lines((60.0, 90.0), spacing_mm=4.0, width_mm=0.9, length_mm=18.0, share=0.6, rng=rng)
+    coarse = lines((40.0, 90.0), spacing_mm=1.7, width_mm=0.20, length_mm=16.0, share=0.5, rng=rng)
+    fine = lines((40.0, 90.0), spacing_mm=0.8, width_mm=0.14, length_mm=6.0, share=0.4, rng=rng)
+    bundles = lines((40.0, 90.0), spacing_mm=4.0, width_mm=0.9, length_mm=18.0, share=0.6, rng=rng)
 
     def coordinates(x: Images, z: Images) -> tuple[Images, Images]:
         return fascicles.across(x, z), fascicles.along(x, z)
