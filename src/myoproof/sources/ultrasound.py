@@ -28,6 +28,8 @@ __all__ = ["UltrasoundReading", "read", "reading"]
 
 FRAMES_LOOKED_AT = 5
 """Frames of a cine on which the tissue is looked for (proposal)."""
+WORTH_A_FLAG = 0.002
+"""Part of the tissue, left out as colour or text, from which rows are flagged (proposal)."""
 FLAGS = {
     "text": "text_masked",
     "colour": "colour_masked",
@@ -214,9 +216,11 @@ def _looked_at(raw: Raw, wish: Asked, name: str, bare: Acquisition) -> Ultrasoun
     if tissue is None:
         refuse([Finding("error", "no tissue", "no ultrasound image is found on it", name, NO_TISSUE)])
     assert tissue is not None
-    doubts = ultrasound_doubts.doubts(tissue, name)
+    tissue = ultrasound_doubts.parted(bright, tissue)
+    doubts = ultrasound_doubts.doubts(raw, dark, screen, tissue, name)
     refuse(doubts)
-    rulers = ultrasound_ruler.find(dark, screen, tissue.box)
+    photo = any(doubt.category == "photo" for doubt in doubts)
+    rulers = (None, None) if photo else ultrasound_ruler.find(dark, screen, tissue.box)
     scale = ultrasound_scale.scale(
         raw.stated, rulers, wish, box=tissue.box, shape=(bright.shape[0], bright.shape[1]), where=name
     )
@@ -252,20 +256,17 @@ def _within(raw: Raw, shape: Sequence[int]) -> Box | None:
 def _without_marks(raw: Raw, dark: Grey, tissue: Tissue, name: str) -> tuple[Mask, Sequence[Finding]]:
     found = []
     shown = tissue.region
-    marks = ultrasound_marks.marks(dark, tissue.region)
-    if marks.any():
-        share = marks.sum() / tissue.region.sum()
-        found.append(
-            Finding("info", "text", f"letters or marks on {share:.1%} of the tissue are left out", name)
-        )
-        shown = shown & ~marks
+    whole = int(shown.sum())
     if raw.colour is not None:
-        coloured = ultrasound_marks.widened(raw.colour & tissue.region)
-        if coloured.any():
-            share = coloured.sum() / tissue.region.sum()
+        shown = shown & ~ultrasound_marks.widened(raw.colour & shown)
+        if share := 1 - shown.sum() / whole:
             message = f"coloured pixels on {share:.1%} of the tissue are left out"
-            found.append(Finding("info", "colour", message, name))
-            shown = shown & ~coloured
+            found.append(Finding("info", "colour" if share > WORTH_A_FLAG else "specks", message, name))
+    marks = ultrasound_marks.marks(dark, shown)
+    if share := marks.sum() / whole:
+        message = f"letters or marks on {share:.1%} of the tissue are left out"
+        found.append(Finding("info", "text" if share > WORTH_A_FLAG else "specks", message, name))
+        shown = shown & ~marks
     return shown, found
 
 

@@ -71,7 +71,7 @@ def find(screen: Screen, *, within: Box | None = None) -> Tissue | None:
     parts = _parts(share)
     if not parts:
         return None
-    first, *rest = parts
+    first, *rest = _image_first(parts)
     found = _outlined(first, screen)
     others = tuple(
         box
@@ -93,6 +93,19 @@ def _parts(share: npt.NDArray[np.float32]) -> list[Mask]:
     count, labels, stats, _ = cv2.connectedComponentsWithStats(np.ascontiguousarray(solid), connectivity=4)
     order = sorted(range(1, count), key=lambda part: -int(stats[part, 4]))
     return [np.asarray(labels == part) for part in order if stats[part, 4] >= SMALLEST * share.size]
+
+
+def _image_first(parts: list[Mask]) -> list[Mask]:
+    """Of two that lie one above the other, the image is above and the trace (M-mode, Doppler) below."""
+    first = parts[0]
+    top, _, left, right = _bounds(first)
+    for other in parts[1:]:
+        above = _bounds(other)
+        shared = min(right, above[3]) - max(left, above[2])
+        if above[1] <= top + 2 and shared > 0.6 * min(right - left, above[3] - above[2]):
+            large = other.sum() > SECOND * first.sum() and _solid(other)
+            return [other, *(part for part in parts if part is not other)] if large else parts
+    return parts
 
 
 def _solid(part: Mask) -> bool:

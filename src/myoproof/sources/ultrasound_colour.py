@@ -11,6 +11,7 @@ COLOURED = 40
 """Distance of red or blue from green, beyond the tint, that is colour (proposal); JPEG errs by 20."""
 TINTED = 6
 """Median distance of red or blue from green at which a picture is taken as tinted (proposal)."""
+SQUARE = 8
 BINS = 16
 """Brightness bins in which a tint is measured."""
 LUMA = {"rgb": cv2.COLOR_RGB2GRAY, "bgr": cv2.COLOR_BGR2GRAY}
@@ -55,9 +56,27 @@ def grey_and_colour(picture: Grey, *, order: Literal["rgb", "bgr"] = "rgb") -> t
     return grey, colour
 
 
+def tinge(picture: Grey) -> Grey:
+    """How far a picture is from grey, or from its own tint, in squares of eight pixels.
+
+    Parameters
+    ----------
+    picture : ndarray, shape (row, column, 3), uint8
+        Red, green, blue.
+    """
+    red, green, blue = cv2.split(picture)
+    far = np.zeros(green.shape, np.uint8)
+    for band in (blue, red):
+        tint = _tint(band, green)
+        far = cv2.max(far, cv2.absdiff(band, green if tint is None else cv2.LUT(green, tint)))
+    rows, columns = green.shape
+    size = (max(1, columns // SQUARE), max(1, rows // SQUARE))
+    return np.asarray(cv2.resize(far, size, interpolation=cv2.INTER_AREA), dtype=np.uint8)
+
+
 def _tint(band: Grey, green: Grey) -> Grey | None:
     """Expected band value for each green value; None where the picture has no tint."""
-    sample, by = band[::4, ::4].ravel().astype(np.int16), green[::4, ::4].ravel()
+    sample, by = band[::8, ::8].ravel().astype(np.int16), green[::8, ::8].ravel()
     bright = by > DARKEST
     if not bright.any() or abs(float(np.median(sample[bright] - by[bright]))) < TINTED:
         return None

@@ -124,7 +124,10 @@ def preset(header: Any, names: Sequence[str]) -> str:
 def names_in(header: Any) -> Sequence[str]:
     """Words of people and places in the header, lower case; only to keep them out of what is kept."""
     words = (word for tag in PEOPLE for word in re.split(r"[\^\s=,\\\[\]']+", str(header.get(tag, "") or "")))
-    return sorted({word.lower() for word in words if len(word) >= SHORTEST_NAME})
+    maker = _text(header, "Manufacturer").lower()
+    return sorted(
+        {word.lower() for word in words if len(word) >= SHORTEST_NAME and word.lower() not in maker}
+    )
 
 
 def _plain(text: str, names: Sequence[str]) -> str:

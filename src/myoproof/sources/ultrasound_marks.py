@@ -13,7 +13,7 @@ BRIGHT = 150
 """Darkest stroke that counts."""
 LETTERS = 12
 """Fewest such pixels near one another (proposal)."""
-NEAR = 15
+NEAR = 31
 HALO = 2
 """Pixels around a mark that its smoothing touches."""
 
@@ -33,29 +33,31 @@ def marks(grey: Grey, region: Mask) -> Mask:
     ndarray, shape (row, column), bool
         Marks and a halo of two pixels.
     """
+    rows, columns = np.flatnonzero(region.any(1)), np.flatnonzero(region.any(0))
+    inner = (slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1))
+    found = np.zeros(grey.shape, bool)
+    found[inner] = _marks(np.ascontiguousarray(grey[inner]), region[inner])
+    return found
+
+
+def _marks(grey: Grey, region: Mask) -> Mask:
     upright = cv2.morphologyEx(grey, cv2.MORPH_TOPHAT, np.ones((1, STROKE), np.uint8))
-    sharp = (np.asarray(upright) > SHARP) & (grey > BRIGHT) & region
-    nothing = np.zeros(grey.shape, bool)
-    if sharp.sum() < LETTERS:
-        return nothing
-    together = cv2.dilate(sharp.astype(np.uint8), np.ones((NEAR, NEAR), np.uint8))
-    count, labels = cv2.connectedComponents(together, connectivity=4)
-    sizes = np.bincount(labels[sharp], minlength=count)
-    kept = sizes >= LETTERS
-    kept[0] = False
-    if not kept.any():
-        return nothing
-    strokes = (grey > BRIGHT) & kept[labels] & _thin(grey) & region
-    return widened(strokes)
+    sharp = cv2.bitwise_and(cv2.compare(upright, SHARP, cv2.CMP_GT), cv2.compare(grey, BRIGHT, cv2.CMP_GT))
+    sharp[~region] = 0
+    if cv2.countNonZero(sharp) < LETTERS:
+        return np.zeros(grey.shape, bool)
+    number = cv2.boxFilter(cv2.min(sharp, 1), cv2.CV_32F, (NEAR, NEAR), normalize=False)
+    crowded = cv2.compare(number, LETTERS - 0.5, cv2.CMP_GT)
+    if not crowded.any():
+        return np.zeros(grey.shape, bool)
+    around = cv2.dilate(crowded, np.ones((NEAR, NEAR), np.uint8))
+    square = np.ones((STROKE + 2, STROKE + 2), np.uint8)
+    thin = cv2.compare(cv2.morphologyEx(grey, cv2.MORPH_TOPHAT, square), SHARP, cv2.CMP_GT)
+    strokes = cv2.bitwise_and(cv2.bitwise_and(thin, around), cv2.compare(grey, BRIGHT, cv2.CMP_GT))
+    return widened((strokes > 0) & region)
 
 
 def widened(mask: Mask) -> Mask:
     """A mask and its halo."""
     halo = np.ones((2 * HALO + 1, 2 * HALO + 1), np.uint8)
     return np.asarray(cv2.dilate(mask.astype(np.uint8), halo)) > 0
-
-
-def _thin(grey: Grey) -> Mask:
-    """Strokes of any direction."""
-    square = np.ones((STROKE + 2, STROKE + 2), np.uint8)
-    return np.asarray(np.asarray(cv2.morphologyEx(grey, cv2.MORPH_TOPHAT, square)) > SHARP)

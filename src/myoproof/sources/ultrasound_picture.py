@@ -1,6 +1,7 @@
 """Ultrasound exported as PNG, JPEG, TIFF or BMP: pages of one size to grey frames."""
 
 import warnings
+from dataclasses import dataclass
 from io import BytesIO
 
 import numpy as np
@@ -8,7 +9,7 @@ import numpy.typing as npt
 from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
 from myoproof.errors import Finding, NotReadable
-from myoproof.sources.ultrasound_colour import grey_and_colour
+from myoproof.sources.ultrasound_colour import grey_and_colour, tinge
 from myoproof.sources.ultrasound_types import Grey, Mask, Raw
 
 PIXELS_LIMIT = 2**26
@@ -21,6 +22,14 @@ DEEP = {"I", "F", "I;16", "I;16B", "I;16L"}
 CAMERA = (ExifTags.Base.ExposureTime, ExifTags.Base.FNumber, ExifTags.Base.FocalLength)
 """What cameras write beside a photo, and no ultrasound machine or screenshot does."""
 PHOTO_MEND = "export the image from the ultrasound machine; grey levels and lengths of photos mean nothing"
+
+
+@dataclass(frozen=True, slots=True)
+class _Page:
+    grey: Grey
+    colour: Mask | None = None
+    tinge: Grey | None = None
+    remarks: tuple[tuple[str, str], ...] = ()
 
 
 def load(data: bytes, *, where: str) -> Raw:
@@ -67,18 +76,21 @@ def _decoded(image: Image.Image, where: str) -> Raw:
     findings = list(_photo(image, where))
     frames: list[Grey] = []
     colour: Mask | None = None
+    hue: Grey | None = None
     others = 0
     for page in range(pages):
         if pages > 1:
             image.seek(page)
-        grey, coloured, remarks = _page(image)
-        if frames and grey.shape != frames[0].shape:
+        found = _page(image)
+        if frames and found.grey.shape != frames[0].shape:
             others += 1
             continue
-        frames.append(grey)
-        findings += [Finding("warning", *remark, where) for remark in remarks if not page]
-        if coloured is not None:
-            colour = coloured if colour is None else colour | coloured
+        frames.append(found.grey)
+        if not page:
+            hue = found.tinge
+            findings += [Finding("info", *remark, where) for remark in found.remarks]
+        if found.colour is not None:
+            colour = found.colour if colour is None else colour | found.colour
     if others:
         message = f"{others} of {pages} pages have another size than the first; left out"
         findings.append(Finding("warning", "pages", message, where))
@@ -87,37 +99,41 @@ def _decoded(image: Image.Image, where: str) -> Raw:
         np.stack(frames),
         colour,
         lossy=image.format in LOSSY or _jpeg_in_tiff(image),
+        tinge=hue,
         findings=tuple(findings),
     )
 
 
-def _page(image: Image.Image) -> tuple[Grey, Mask | None, list[tuple[str, str]]]:
+def _page(image: Image.Image) -> _Page:
     if image.mode in DEEP:
-        return *_shallow(np.asarray(image)), []
-    if image.mode == "1":
-        return np.asarray(image.convert("L")), None, []
-    if image.mode == "L":
-        return np.asarray(_upright(image)), None, []
-    remarks = []
+        grey, bits = _shallow(np.asarray(image))
+        return _Page(grey, remarks=(("deep", f"{bits} bits a pixel, of which the 8 highest are taken"),))
+    if image.mode in {"1", "L"}:
+        return _Page(np.asarray(_upright(image).convert("L")))
+    remarks: tuple[tuple[str, str], ...] = ()
     if "A" in image.getbands() or "transparency" in image.info:
         flat = Image.new("RGBA", image.size, (0, 0, 0, 255))
         image = Image.alpha_composite(flat, image.convert("RGBA"))
-        remarks.append(("transparent", "transparent pixels are taken as black"))
-    rgb = np.asarray(_upright(image).convert("RGB"))
+        remarks = (("transparent", "transparent pixels are taken as black"),)
+    upright = _upright(image)
+    rgb = np.asarray(upright if upright.mode == "RGB" else upright.convert("RGB"))
     grey, colour = grey_and_colour(rgb)
-    return grey, colour, remarks
+    return _Page(grey, colour, None if colour is None else tinge(rgb), remarks)
 
 
-def _shallow(values: npt.NDArray[np.generic]) -> tuple[Grey, None]:
+def _shallow(values: npt.NDArray[np.generic]) -> tuple[Grey, int]:
     """More than 8 bits to 8 by whole bits, so that grey levels of several files stay comparable."""
-    numbers = np.asarray(values, dtype=np.float64)
-    most = float(np.nanmax(numbers, initial=0.0))
+    numbers = np.nan_to_num(np.asarray(values, dtype=np.float64))
+    most = float(numbers.max(initial=0.0))
+    if values.dtype.kind == "f" and most <= 1:
+        return np.clip(numbers * 255, 0, 255).astype(np.uint8), 32
     bits = next((bits for bits in (8, 10, 12, 14, 16) if most < 2**bits), 16)
-    scale = 255.0 if 0 < most <= 1 and values.dtype.kind == "f" else 2.0 ** (8 - bits)
-    return np.clip(np.nan_to_num(numbers) * scale, 0, 255).astype(np.uint8), None
+    return np.clip(numbers * 2.0 ** (8 - bits), 0, 255).astype(np.uint8), bits
 
 
 def _upright(image: Image.Image) -> Image.Image:
+    if image.getexif().get(ExifTags.Base.Orientation, 1) == 1:
+        return image
     turned = ImageOps.exif_transpose(image)
     return image if turned is None else turned
 

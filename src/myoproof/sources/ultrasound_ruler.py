@@ -10,10 +10,16 @@ from myoproof.sources.ultrasound_types import Box, Grey, Mask
 
 THICKEST = 5
 """Tallest tick, pixels (proposal)."""
-FEWEST, MOST = 5, 400
-"""Ticks of a ruler (proposals)."""
+FEWEST, FEWEST_LONG, MOST = 4, 3, 100
+"""Ticks of a ruler, and long ones among them (proposals)."""
 EVEN = 0.02
-"""Part of a step, or one pixel, by which ticks may stray (proposal)."""
+"""Part of a step by which ticks may stray (proposal)."""
+ROUNDED = 0.75
+"""Pixels by which few ticks may stray: they are drawn on whole pixels."""
+STEADY = 0.7
+"""Part of the ticks that must be even, and of the even places that must hold one (proposal)."""
+NARROWEST = 4
+"""Fewest pixels from tick to tick."""
 REACH = 0.35
 """Part of the box by which a ruler may lie beside it (proposal)."""
 STEPS_MM = (1.0, 2.0, 5.0, 10.0)
@@ -121,7 +127,7 @@ def reading_mm(
 def _drawn(grey: Grey, screen: Screen) -> Mask:
     """What is brighter than the background nearest to it in level."""
     dark = [level for level in screen.levels if level < 128]
-    return np.asarray(grey > max(dark, default=0) + STANDS_OUT) & screen.content & (grey < 255 - 0)
+    return np.asarray(grey > max(dark, default=0) + STANDS_OUT)
 
 
 def _best(bright: Mask, span: float) -> Ruler | None:
@@ -130,9 +136,9 @@ def _best(bright: Mask, span: float) -> Ruler | None:
     starts[1:] = bright[1:] & ~bright[:-1]
     starts[0] = bright[0]
     number, lit = starts.sum(0), bright.sum(0)
-    likely = np.flatnonzero((number >= FEWEST) & (number <= MOST) & (lit <= THICKEST * number))
+    likely = np.flatnonzero((number >= FEWEST_LONG) & (number <= MOST) & (lit <= THICKEST * number))
     found: dict[int, tuple[float, int]] = {}
-    for column in likely:
+    for column in likely[likely % 2 == 0]:
         even = _even(bright[:, column])
         if even is not None and even[0] * (even[1] - 1) >= span:
             found[int(column)] = even
@@ -140,24 +146,30 @@ def _best(bright: Mask, span: float) -> Ruler | None:
 
 
 def _even(line: Mask) -> tuple[float, int] | None:
-    """Step and number of the ticks of one line; None where they are not even."""
+    """Step and number of the ticks of one line, strays left out; None where too few are even."""
     edges = np.flatnonzero(np.diff(np.concatenate([[0], line.astype(np.int8), [0]])))
     begins, ends = edges[::2], edges[1::2]
     short = ends - begins <= THICKEST
     centres = (begins[short] + ends[short] - 1) / 2
-    if centres.size < FEWEST:
+    if centres.size < FEWEST_LONG:
         return None
-    step = float(np.median(np.diff(centres)))
-    if step < 4:
+    steps = np.diff(centres)
+    wide = steps >= NARROWEST
+    offsets = centres[None, :] - centres[:-1][wide, None]
+    places = np.round(offsets / steps[wide, None])
+    slack = np.maximum(1.0, EVEN / 2 * np.abs(offsets))
+    held = np.abs(offsets - places * steps[wide, None]) <= slack
+    if not held.size:
         return None
-    order = np.round((centres - centres[0]) / step)
-    if np.any(np.diff(order) < 1) or order[-1] > 1.3 * order.size:
+    chosen = int(np.argmax(held.sum(1)))
+    order, once = np.unique(places[chosen, held[chosen]], return_index=True)
+    best = centres[held[chosen]][once]
+    if best.size < max(FEWEST_LONG, STEADY * centres.size) or best.size < STEADY * (order[-1] - order[0] + 1):
         return None
-    slope, offset = np.polyfit(order, centres, 1)
-    stray = np.abs(centres - (slope * order + offset))
-    if stray.max() > max(1.0, EVEN * slope):
+    slope, offset = np.polyfit(order, best, 1)
+    if np.abs(best - (slope * order + offset)).max() > (1.0 if best.size > FEWEST else ROUNDED):
         return None
-    return float(slope), int(centres.size)
+    return float(slope), int(best.size)
 
 
 def _together(found: dict[int, tuple[float, int]]) -> Ruler | None:
@@ -171,7 +183,7 @@ def _together(found: dict[int, tuple[float, int]]) -> Ruler | None:
             groups[-1].append(column)
         else:
             groups.append([column])
-    wide = [group for group in groups if len(group) >= 2]
+    wide = [group for group in groups if max(found[column][1] for column in group) >= FEWEST]
     best = max(wide, key=lambda group: max(found[column][1] for column in group), default=None)
     if best is None:
         return None
@@ -179,6 +191,8 @@ def _together(found: dict[int, tuple[float, int]]) -> Ruler | None:
     fine = min(step for step, _ in steps)
     finest = [(step, ticks) for step, ticks in steps if step < 1.3 * fine]
     step = float(np.median([step for step, _ in finest]))
+    if len(finest) < 2 or max(abs(other / step - 1) for other, _ in finest) > EVEN / 2:
+        return None
     longer = [other for other, _ in steps if other > 1.5 * fine]
     ratio = round(float(np.median(longer)) / step) if longer else 0
     return Ruler(step, ratio, max(ticks for _, ticks in finest))

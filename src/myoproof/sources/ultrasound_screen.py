@@ -15,6 +15,8 @@ LEVEL_SHARE = 0.007
 LEVELS = 6
 LARGE = 0.01
 """Part of the picture that a flat area fills which is background wherever it lies (proposal)."""
+LARGE_SCREEN = 1100
+"""Longer side, pixels, from which every second pixel does for finding backgrounds (proposal)."""
 COARSE = 400
 """Longer side, cells, of the grid on which shapes are searched (proposal)."""
 NOISE = {False: 1, True: 4}
@@ -58,7 +60,21 @@ def survey(grey: Grey, *, lossy: bool) -> Screen:
     """
     tolerance = NOISE[lossy]
     cell = max(1, round(max(grey.shape) / COARSE))
-    square = np.ones((PATCH, PATCH), np.uint8)
+    step = 1 if max(grey.shape) < LARGE_SCREEN else 2
+    patch = PATCH if step == 1 else PATCH // 2
+    content, levels = _content(np.ascontiguousarray(grey[::step, ::step]), tolerance, cell // step, patch)
+    if step > 1:
+        content = cv2.resize(content, grey.shape[::-1], interpolation=cv2.INTER_NEAREST)
+    rows, columns = (size // cell * cell for size in grey.shape)
+    share = cv2.resize(
+        content[:rows, :columns], (columns // cell, rows // cell), interpolation=cv2.INTER_AREA
+    )
+    return Screen(content > 0, share.astype(np.float32) / 255, cell, levels, tolerance)
+
+
+def _content(grey: Grey, tolerance: int, cell: int, patch: int) -> tuple[Grey, tuple[int, ...]]:
+    """Pixels that are no background, as 255, and the levels of the backgrounds."""
+    square = np.ones((patch, patch), np.uint8)
     spread = cv2.subtract(cv2.dilate(grey, square), cv2.erode(grey, square))
     flat = cv2.compare(spread, 2 * tolerance, cv2.CMP_LE)
     counts = cv2.calcHist([grey], [0], flat, [256], [0, 256]).ravel()
@@ -70,12 +86,8 @@ def survey(grey: Grey, *, lossy: bool) -> Screen:
         outer = _outer(near, cell)
         if outer is not None:
             kept.append(level)
-            content[cv2.bitwise_and(near, outer) > 0] = 0
-    rows, columns = (size // cell * cell for size in grey.shape)
-    share = cv2.resize(
-        content[:rows, :columns], (columns // cell, rows // cell), interpolation=cv2.INTER_AREA
-    )
-    return Screen(content > 0, share.astype(np.float32) / 255, cell, tuple(kept), tolerance)
+            content = cv2.subtract(content, cv2.bitwise_and(near, outer))
+    return content, tuple(kept)
 
 
 def _levels(counts: npt.NDArray[np.float32], size: int, tolerance: int) -> tuple[int, ...]:

@@ -85,6 +85,7 @@ def _end(points: Points, apex: Points, angles: tuple[float, float], *, far: bool
     angle = np.arctan2(offset[:, 0], offset[:, 1])
     inside = (angle > angles[0]) & (angle < angles[1])
     place = np.floor((angle[inside] - angles[0]) / (angles[1] - angles[0]) * BINS).astype(int)
+    place = np.clip(place, 0, BINS - 1)
     distance = np.hypot(*offset[inside].T)
     row = points[inside, 1]
     worst = -np.inf if far else np.inf

@@ -88,6 +88,8 @@ class Raw:
         Maker and model; examination preset.
     settings : mapping of str to float
         As in :class:`myoproof.core.acquisition.Acquisition`.
+    tinge : ndarray, shape (row // 8, column // 8), uint8, optional
+        How far from grey, or from its own tint, a picture is in places.
     secrets : bool
         Whether the header says that a name may be burnt in.
     findings : tuple of Finding
@@ -103,5 +105,6 @@ class Raw:
     device: str = ""
     preset: str = ""
     settings: Mapping[str, float] = field(default_factory=dict)
+    tinge: Grey | None = None
     secrets: bool = False
     findings: tuple[Finding, ...] = ()
