@@ -24,7 +24,7 @@ from myoproof.measures.echogenicity_regions import (
 )
 from myoproof.measures.echogenicity_texture import absent_texture, texture_rows
 from myoproof.numerics.greymap import to_db
-from myoproof.numerics.speckle import Interval, block_codes, correlation_length, grey_statistics
+from myoproof.numerics.speckle import Interval, blocks_of, correlation_length, grey_statistics
 from myoproof.vocabulary.lookup import words
 
 __all__ = ["METHOD", "METHOD_VERSION", "Params", "measure"]
@@ -157,7 +157,7 @@ def _region_rows(
 
 def _statistics(grey: npt.NDArray[np.uint8], inside: Bools, params: Params) -> Found:
     lengths = correlation_length(grey.astype(np.float64), inside)
-    blocks = block_codes(inside, lengths)
+    blocks = blocks_of(inside, lengths)
     return grey_statistics(grey[inside], blocks, percentiles=PERCENTILES, level=params.level)
 
 

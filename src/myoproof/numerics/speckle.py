@@ -19,6 +19,8 @@ FEWEST_BLOCKS = 9
 """Blocks shrink until a region holds this many."""
 FADED = 0.1
 """Autocorrelation below this counts as none."""
+CHAINED = 2 / 3
+"""Degrees of freedom a difference of successive blocks is worth (von Neumann 1941, for long chains)."""
 MOST_LINES = 100
 """The autocorrelation is taken from at most about twice this many evenly spaced lines."""
 
@@ -38,6 +40,22 @@ class Interval:
     high: float
 
 
+@dataclass(frozen=True, slots=True)
+class Blocks:
+    """A region cut into blocks.
+
+    Parameters
+    ----------
+    codes : ndarray of int64, shape (n,)
+        Block of each pixel, in the order of ``image[region]``, counted from 0.
+    pairs : ndarray of int64, shape (m, 2)
+        Blocks side by side at one depth.
+    """
+
+    codes: Ints
+    pairs: Ints
+
+
 def correlation_length(image: Floats, region: Bools) -> tuple[float, float]:
     """How far neighbouring pixels of a region are alike, down and across.
 
@@ -52,7 +70,8 @@ def correlation_length(image: Floats, region: Bools) -> tuple[float, float]:
     -------
     tuple of float
         Integral width of the autocorrelation along rows and along columns, in pixels, at least 1: 1 + 2 x the
-        sum over lags of the correlation, up to where it first falls below 0.1.
+        sum over lags of the correlation, up to where it first falls below 0.1. Layers are no speckle: the
+        means of rows and of columns are taken off before.
 
     References
     ----------
@@ -67,12 +86,15 @@ def correlation_length(image: Floats, region: Bools) -> tuple[float, float]:
     box = _box(region)
     inside = region[box].astype(np.float64)
     centred = np.where(region[box], image[box] - image[region].mean(), 0.0)
+    for axis in (1, 0):
+        means = centred.sum(axis=axis, keepdims=True) / np.maximum(inside.sum(axis=axis, keepdims=True), 1.0)
+        centred = (centred - means) * inside
     if not centred.any():
         return 1.0, 1.0
     return _width(*_products(inside.T, centred.T)), _width(*_products(inside, centred))
 
 
-def block_codes(region: Bools, lengths: tuple[float, float], *, cells: float = CELLS) -> Ints:
+def blocks_of(region: Bools, lengths: tuple[float, float], *, cells: float = CELLS) -> Blocks:
     """Blocks of a region, each several speckle cells wide.
 
     Parameters
@@ -86,8 +108,7 @@ def block_codes(region: Bools, lengths: tuple[float, float], *, cells: float = C
 
     Returns
     -------
-    ndarray of int64, shape (n,)
-        Block of each pixel, in the order of ``image[region]``, counted from 0.
+    Blocks
     """
     rows, cols = np.nonzero(region)
     area = lengths[0] * lengths[1] * cells**2
@@ -97,24 +118,29 @@ def block_codes(region: Bools, lengths: tuple[float, float], *, cells: float = C
         np.floor((at - at.min()) / _even(int(at.max() - at.min()) + 1, size)).astype(np.int64)
         for at, size in zip((rows, cols), sizes, strict=True)
     )
-    _, codes = np.unique(row * (int(col.max()) + 1) + col, return_inverse=True)
-    return np.asarray(codes, dtype=np.int64)
+    width = int(col.max()) + 2
+    held, codes = np.unique(row * width + col, return_inverse=True)
+    right = np.searchsorted(held, held + 1)
+    there = np.flatnonzero(held[np.minimum(right, len(held) - 1)] == held + 1)
+    pairs = np.column_stack([there, right[there]])
+    return Blocks(np.asarray(codes, dtype=np.int64), pairs.astype(np.int64))
 
 
 def grey_statistics(
-    values: Bytes, blocks: Ints, *, percentiles: Sequence[float] = (5, 25, 50, 75, 95), level: float = 0.95
+    values: Bytes, blocks: Blocks, *, percentiles: Sequence[float] = (5, 25, 50, 75, 95), level: float = 0.95
 ) -> dict[str, Interval]:
     """Statistics of grey levels, with intervals that know neighbouring pixels for one observation.
 
-    Blocks are sampled units: the spread of each statistic is that of the sums of its influence over blocks
-    (ratio estimator), with Student quantiles; percentiles by Woodruff's method.
+    How much blocks side by side at one depth differ in the influence of their pixels tells how far a
+    statistic strays (successive differences: layers and slow changes cancel, fine streaks count), with
+    Student quantiles; percentiles by Woodruff's method.
 
     Parameters
     ----------
     values : ndarray of uint8, shape (n,)
         Grey levels, not empty.
-    blocks : ndarray of int64, shape (n,)
-        From :func:`block_codes`.
+    blocks : Blocks
+        From :func:`blocks_of`.
     percentiles : sequence of float
         0 to 100.
     level : float
@@ -128,16 +154,18 @@ def grey_statistics(
 
     References
     ----------
-    Woodruff RS. J Am Stat Assoc 1952;47:635. Cochran WG. Sampling Techniques, 1977, section 6.3.
+    Woodruff RS. J Am Stat Assoc 1952;47:635. von Neumann J et al. Ann Math Stat 1941;12:153.
 
     Examples
     --------
-    >>> made = grey_statistics(np.array([10, 20, 30, 40], dtype=np.uint8), np.arange(4))
+    >>> four = blocks_of(np.ones((1, 4), dtype=bool), (1.0, 1.0), cells=1.0)
+    >>> made = grey_statistics(np.array([10, 20, 30, 40], dtype=np.uint8), four)
     >>> made["mean"].value, made["percentile_50"].value, made["entropy"].value
     (25.0, 25.0, 2.0)
     """
-    counts = np.zeros((int(blocks.max()) + 1, GREYS))
-    np.add.at(counts, (blocks, values), 1.0)
+    n_blocks = int(blocks.codes.max()) + 1
+    flat = np.bincount(blocks.codes * GREYS + values, minlength=n_blocks * GREYS)
+    counts = flat.reshape(n_blocks, GREYS).astype(np.float64)
     share = counts.sum(axis=0) / len(values)
     grey = np.arange(GREYS, dtype=np.float64)
     mean = float(share @ grey)
@@ -145,10 +173,12 @@ def grey_statistics(
     sd = float(np.sqrt(variance * len(values) / max(len(values) - 1, 1)))
     doubt = -np.log2(share, out=np.zeros(GREYS), where=share > 0)
     spread = np.sqrt(variance) if variance > 0 else 1.0
-    quantile = _student(len(counts), level)
+    quantile = _student(len(blocks.pairs), level)
     found = {
-        "mean": _between(mean, quantile * _error(counts, grey - mean), 255.0),
-        "sd": _between(sd, quantile * _error(counts, ((grey - mean) ** 2 - variance) / (2 * spread)), 128.0),
+        "mean": _between(mean, quantile * _error(counts, blocks.pairs, grey - mean), 255.0),
+        "sd": _between(
+            sd, quantile * _error(counts, blocks.pairs, ((grey - mean) ** 2 - variance) / (2 * spread)), 128.0
+        ),
         **{
             name: Interval(float(value), np.nan, np.nan)
             for name, value in (
@@ -159,7 +189,7 @@ def grey_statistics(
         },
     }
     for percent in percentiles:
-        found[f"percentile_{percent:g}"] = _percentile(counts, percent / 100, quantile)
+        found[f"percentile_{percent:g}"] = _percentile(counts, blocks.pairs, percent / 100, quantile)
     return found
 
 
@@ -167,12 +197,12 @@ def _between(value: float, half: float, most: float) -> Interval:
     return Interval(value, *(float(np.clip(end, 0, most)) for end in (value - half, value + half)))
 
 
-def _percentile(counts: Floats, p: float, quantile: float) -> Interval:
+def _percentile(counts: Floats, pairs: Ints, p: float, quantile: float) -> Interval:
     above = np.cumsum(counts.sum(axis=0))
     value = _quantile(above, p)
     below = (np.arange(GREYS) <= value).astype(np.float64)
     share = float((counts @ below).sum() / above[-1])
-    half = quantile * _error(counts, below - share)
+    half = quantile * _error(counts, pairs, below - share)
     if np.isnan(half):
         return Interval(value, np.nan, np.nan)
     low, high = (_quantile(above, float(np.clip(p + side * half, 0, 1))) for side in (-1, 1))
@@ -186,17 +216,21 @@ def _quantile(above: Floats, p: float) -> float:
     return float(low + (high - low) * (rank - np.floor(rank)))
 
 
-def _error(counts: Floats, influence: Floats) -> float:
+def _error(counts: Floats, pairs: Ints, influence: Floats) -> float:
     """Standard error of a statistic with this influence of each grey level."""
-    n_blocks = len(counts)
-    if n_blocks < 2:
+    if not len(pairs):
         return float("nan")
-    totals = counts @ influence / counts.sum()
-    return float(np.sqrt(n_blocks / (n_blocks - 1) * (totals**2).sum()))
+    sizes = counts.sum(axis=1)
+    means = counts @ influence / sizes
+    one, other = pairs[:, 0], pairs[:, 1]
+    weights = 1 / (1 / sizes[one] + 1 / sizes[other])
+    per_pixel = float((weights * (means[one] - means[other]) ** 2).mean())
+    return float(np.sqrt(per_pixel / sizes.sum()))
 
 
-def _student(n_blocks: int, level: float) -> float:
-    return float(stats.t.ppf((1 + level) / 2, n_blocks - 1)) if n_blocks > 1 else float("nan")
+def _student(n_pairs: int, level: float) -> float:
+    df = max(1.0, CHAINED * n_pairs)
+    return float(stats.t.ppf((1 + level) / 2, df)) if n_pairs else float("nan")
 
 
 def _even(extent: int, size: float) -> float:
