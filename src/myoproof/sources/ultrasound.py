@@ -38,6 +38,8 @@ FLAGS = {
 }
 """Findings that are flags of every row of the image."""
 SOURCES = {"": "uncalibrated", "ruler": "scale_from_ruler", "user": "scale_given"}
+LEAST_LEFT = 0.25
+"""Part of the image that must be left under colour and marks (proposal)."""
 NO_TISSUE = "export the ultrasound image itself, or crop the screen to it"
 
 
@@ -225,6 +227,14 @@ def _looked_at(raw: Raw, wish: Asked, name: str, bare: Acquisition) -> Ultrasoun
         raw.stated, rulers, wish, box=tissue.box, shape=(bright.shape[0], bright.shape[1]), where=name
     )
     shown, masked = _without_marks(raw, dark, tissue, name)
+    if shown.sum() < LEAST_LEFT * tissue.region.sum():
+        refuse(
+            [
+                Finding(
+                    "error", "no tissue", "hardly any tissue is left under colour and marks", name, NO_TISSUE
+                )
+            ]
+        )
     picture = Picture(
         raw.frames[..., None], scale.spacing_mm, scale.source, times_s=raw.times_s, tissue=shown
     )

@@ -1,7 +1,7 @@
 """Where on a screen the tissue is: its box, rectangle, trapezoid or sector, and further images beside it."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import cv2
@@ -20,6 +20,8 @@ SECOND = 0.35
 """Part of the largest image's area that makes another a second image (proposal)."""
 UPRIGHT = 0.02
 """Part of the width by which sides may lean in a rectangle (proposal)."""
+LEANS, SURE = 0.05, 0.95
+"""By how much sides come together, and how well the outline fits, in a turned image (proposals)."""
 FULL, DARK = 0.3, 0.06
 """Part of a line of the box that content fills at its sides and top, and at its dark far end (proposals)."""
 
@@ -38,12 +40,15 @@ class Tissue:
         Its outline; free where none of the others fits.
     others : tuple of Box
         Further images on the screen.
+    turned : bool
+        Whether the sides come together with depth, as in no image that stands upright.
     """
 
     box: Box
     region: Mask
     shape: Shape
     others: tuple[Box, ...] = ()
+    turned: bool = False
 
 
 def find(screen: Screen, *, within: Box | None = None) -> Tissue | None:
@@ -79,7 +84,7 @@ def find(screen: Screen, *, within: Box | None = None) -> Tissue | None:
         if part.sum() > SECOND * first.sum() and _solid(part)
         for box in [_scaled(_bounds(part), cell, screen.content.shape)]
     )
-    return Tissue(found.box, found.region, found.shape, others)
+    return replace(found, others=others)
 
 
 def _parts(share: npt.NDArray[np.float32]) -> list[Mask]:
@@ -117,7 +122,7 @@ def _outlined(part: Mask, screen: Screen) -> Tissue:
     box = _bounds(part)
     if _is_upright(part, box):
         exact = _exact(_scaled(box, screen.cell, screen.content.shape), screen)
-        return Tissue(exact, _filled(exact, screen), "rectangle")
+        return Tissue(exact, _filled(exact, screen), "rectangle", turned=_is_turned(part, box))
     outline = polygon(part)
     shape: Shape = "free" if outline is None else outline[1]
     points = _hull(part) if outline is None else outline[0]
@@ -154,6 +159,23 @@ def _is_upright(part: Mask, box: Box) -> bool:
     ends = np.argmax(near[:, ::-1], axis=1)
     held = near.any(1)
     return bool(np.median(begins[held]) <= lean and np.median(ends[held]) <= lean)
+
+
+def _is_turned(part: Mask, box: Box) -> bool:
+    """Whether the part is a trapezoid or sector that stands on its head."""
+    top, bottom, left, right = box
+    last = part[bottom - max(2, (bottom - top) // 12) : bottom, left:right]
+    if _is_upright(part[::-1], (part.shape[0] - bottom, part.shape[0] - top, left, right)):
+        return False
+    held = last.any(1)
+    inset = min(np.median(np.argmax(last[held], 1)), np.median(np.argmax(last[held, ::-1], 1)))
+    outline = polygon(np.ascontiguousarray(part[::-1])) if inset > LEANS * (right - left) else None
+    if outline is None:
+        return False
+    mask = np.zeros(part.shape, np.uint8)
+    cv2.fillPoly(mask, [np.round(outline[0]).astype(np.int32).reshape(-1, 1, 2)], 1)
+    inside = mask[::-1] > 0
+    return bool((inside & part).sum() > SURE * (inside | part).sum())
 
 
 def _scaled(box: Box, cell: int, shape: Sequence[int]) -> Box:

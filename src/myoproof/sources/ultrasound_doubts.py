@@ -19,12 +19,16 @@ BAND = 12
 """The near field is looked for in one part of so many of the depth."""
 LAYERED, BRIGHTER = 3.0, 1.25
 """How much more layered, and brighter, the far end of a turned image is than its near end (proposals)."""
+LEAST = (1.5, 1.0)
+"""What both must be at least, however much the other speaks for it (proposal)."""
 ROUGH = 0.5
 """Part of what lies around the image that may be rough before it is no screen (proposal)."""
 TINGE = 7
 """Distance from grey, or from the picture's tint, of a weak colour (proposal); JPEG errs by 2."""
 GLOW = 20
 """Mean grey level of a rough surround that is no dark depth of the image itself (proposal)."""
+RIM, SMOOTH = 12, 0.6
+"""Pixels of the rim, and how much smoother than the middle it is in a photo (proposals)."""
 DRAWN = 20
 """Pixels outside of the tissue from which on something is written there."""
 ONE_EACH = "export one image a file"
@@ -47,13 +51,13 @@ def doubts(raw: Raw, grey: Grey, screen: Screen, tissue: Tissue, where: str) -> 
         Name of the file.
     """
     found = []
-    if _upside_down(grey, tissue):
+    if _upside_down(grey, tissue) or tissue.turned:
         message = "the image is upside down: skin and the layers below it are at its lower edge"
         found.append(Finding("error", "upside down", message, where, "turn the image, probe side up"))
     if tissue.others:
         message = f"the screen holds {1 + len(tissue.others)} images; one is taken"
         found.append(Finding("warning", "dual image", message, where, ONE_EACH))
-    if _photographed(grey, screen, tissue) or _tinged(raw, tissue):
+    if _photographed(grey, screen, tissue) or _framed(grey, tissue) or _tinged(raw, tissue):
         message = "this looks like a photo of a screen; lengths and grey levels of it mean little"
         found.append(Finding("warning", "photo", message, where, "export the image from the machine"))
     if ultrasound_marker.side(grey, screen, tissue.box) == "right":
@@ -99,7 +103,10 @@ def _upside_down(grey: Grey, tissue: Tissue) -> bool:
     if bottom - top < 4 * band or tissue.shape not in {"rectangle", "trapezoid"}:
         return False
     near, far = (_layers(grey, tissue.region, rows) for rows in ((top, top + band), (bottom - band, bottom)))
-    return far[0] > LAYERED * near[0] and far[1] > BRIGHTER * near[1]
+    layered, brighter = ((far[place] + 1e-3) / (near[place] + 1e-3) for place in (0, 1))
+    if layered < LEAST[0] or brighter < LEAST[1]:
+        return False
+    return bool(np.log(layered) / np.log(LAYERED) + np.log(brighter) / np.log(BRIGHTER) > 2)
 
 
 def _layers(grey: Grey, region: Mask, rows: tuple[int, int]) -> tuple[float, float]:
@@ -117,8 +124,8 @@ def _layers(grey: Grey, region: Mask, rows: tuple[int, int]) -> tuple[float, flo
 def _photographed(grey: Grey, screen: Screen, tissue: Tissue) -> bool:
     """Whether a wide surround has no flat background at all, as every screen has."""
     around = ~tissue.region
-    top, bottom, left, right = tissue.box
-    around[max(0, top - 4) : bottom + 4, max(0, left - 4) : right + 4] = False
+    for top, bottom, left, right in (tissue.box, *tissue.others):
+        around[max(0, top - 4) : bottom + 4, max(0, left - 4) : right + 4] = False
     rough = screen.content & around
     if around.sum() < 0.1 * around.size or rough.sum() < ROUGH * around.sum():
         return False
@@ -133,3 +140,22 @@ def _tinged(raw: Raw, tissue: Tissue) -> bool:
     high, wide = tissue.region.shape
     inside = tissue.region[:: max(1, high // rows), :: max(1, wide // columns)][:rows, :columns]
     return bool((raw.tinge[inside] > TINGE).mean() > ROUGH) if inside.any() else False
+
+
+def _framed(grey: Grey, tissue: Tissue) -> bool:
+    """Whether an image that seems to fill the picture has a smooth, lit rim all around: a case and a desk."""
+    if not tissue.region.all() or min(grey.shape) < 10 * RIM:
+        return False
+    middle = _texture(
+        grey[grey.shape[0] // 4 : -grey.shape[0] // 4, grey.shape[1] // 4 : -grey.shape[1] // 4]
+    )
+    rims = (grey[:RIM], grey[-RIM:], grey[:, :RIM], grey[:, -RIM:])
+    return all(_texture(rim) < SMOOTH * middle and rim.mean() > GLOW for rim in rims)
+
+
+def _texture(part: Grey) -> float:
+    """Typical step between pixels four apart."""
+    wide = np.abs(part[:, 4:].astype(np.int16) - part[:, :-4]).mean() if part.shape[1] > 4 else 0.0
+    return float(
+        max(wide, np.abs(part[4:].astype(np.int16) - part[:-4]).mean() if part.shape[0] > 4 else 0.0)
+    )

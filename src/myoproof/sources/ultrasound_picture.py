@@ -16,6 +16,8 @@ PIXELS_LIMIT = 2**26
 """Largest rows x columns of one page (proposal): 8192 x 8192."""
 BYTES_LIMIT = 2**30
 """Largest total of all frames (proposal)."""
+SMALLEST = 16
+"""Fewest rows and columns of a picture."""
 LOSSY = {"JPEG", "MPO", "WEBP", "JPEG2000", "AVIF"}
 DEEP = {"I", "F", "I;16", "I;16B", "I;16L"}
 """Pillow's modes of more than 8 bits."""
@@ -71,6 +73,8 @@ def load(data: bytes, *, where: str) -> Raw:
 def _decoded(image: Image.Image, where: str) -> Raw:
     pages = int(getattr(image, "n_frames", 1))
     columns, rows = image.size
+    if min(rows, columns) < SMALLEST:
+        raise NotReadable(f"a picture of {rows} x {columns} pixels is too small", where=where)
     if rows * columns > PIXELS_LIMIT or rows * columns * pages > BYTES_LIMIT:
         raise NotReadable(f"claims {pages} pages of {rows} x {columns} pixels", where=where)
     findings = list(_photo(image, where))

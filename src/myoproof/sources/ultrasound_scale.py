@@ -182,7 +182,15 @@ def _by_ruler(rulers: tuple[Ruler | None, Ruler | None], wish: Asked, box: Box, 
         options = " or ".join(f"{step:g}" for step in steps) or "no usual number of"
         message = f"ruler ticks are {ruler.step:.1f} pixels apart and may mean {options} mm"
         return _refused(message, where, "ruler", "state the depth of the image, or the size of a pixel")
-    return Scale((steps[0] / ruler.step,) * 2, "ruler")
+    return Scale((steps[0] / ruler.step,) * 2, "ruler", tuple(_one_axis(rulers, where)))
+
+
+def _one_axis(rulers: tuple[Ruler | None, Ruler | None], where: str) -> Sequence[Finding]:
+    if all(rulers):
+        return []
+    axis = "down" if rulers[0] else "across"
+    message = f"ticks were found {axis} only; pixels are taken as square"
+    return [Finding("info", "ruler", message, where)]
 
 
 def _by_user(wish: Asked, box: Box, where: str) -> Scale:
