@@ -22,6 +22,8 @@ UPRIGHT = 0.02
 """Part of the width by which sides may lean in a rectangle (proposal)."""
 LEANS, SURE = 0.05, 0.95
 """By how much sides come together, and how well the outline fits, in a turned image (proposals)."""
+DEPTHS = 20
+"""Grey level up to which rows below may be dark depths (proposal)."""
 FULL, DARK = 0.3, 0.06
 """Part of a line of the box that content fills at its sides and top, and at its dark far end (proposals)."""
 
@@ -121,7 +123,7 @@ def _solid(part: Mask) -> bool:
 def _outlined(part: Mask, screen: Screen) -> Tissue:
     box = _bounds(part)
     if _is_upright(part, box):
-        exact = _exact(_scaled(box, screen.cell, screen.content.shape), screen)
+        exact = _to_the_end(_exact(_scaled(box, screen.cell, screen.content.shape), screen), screen)
         return Tissue(exact, _filled(exact, screen), "rectangle", turned=_is_turned(part, box))
     outline = polygon(part)
     shape: Shape = "free" if outline is None else outline[1]
@@ -200,6 +202,20 @@ def _exact(box: Box, screen: Screen) -> Box:
         _edge(columns, left, reach),
         columns.size - _edge(columns[::-1], columns.size - right, reach),
     )
+
+
+def _to_the_end(box: Box, screen: Screen) -> Box:
+    """Down through dark depths, where what lies beside the image shows that the screen is another grey."""
+    top, bottom, left, right = box
+    grey = screen.grey
+    sides = [grey[top:bottom, max(0, left - 8) : max(0, left - 3)], grey[top:bottom, right + 3 : right + 8]]
+    beside = np.concatenate([side.ravel() for side in sides])
+    if beside.size == 0 or bottom >= grey.shape[0]:
+        return box
+    screen_level = float(np.median(beside))
+    rows = np.median(grey[bottom:, left:right:4], axis=1)
+    deep = (rows <= DEPTHS) & (np.abs(rows - screen_level) > 2 * screen.tolerance + 2)
+    return top, bottom + int(np.argmin(np.append(deep, False))), left, right
 
 
 def _edge(filled: npt.NDArray[np.float64], near: int, reach: int) -> int:

@@ -29,6 +29,8 @@ class Screen:
 
     Parameters
     ----------
+    grey : ndarray, shape (row, column), uint8
+        The picture.
     content : ndarray, shape (row, column), bool
         Pixels that are no background.
     share : ndarray, shape (row // cell, column // cell), float32
@@ -41,6 +43,7 @@ class Screen:
         Grey levels by which a background may vary.
     """
 
+    grey: Grey
     content: Mask
     share: npt.NDArray[np.float32]
     cell: int
@@ -69,7 +72,7 @@ def survey(grey: Grey, *, lossy: bool) -> Screen:
     share = cv2.resize(
         content[:rows, :columns], (columns // cell, rows // cell), interpolation=cv2.INTER_AREA
     )
-    return Screen(content > 0, share.astype(np.float32) / 255, cell, levels, tolerance)
+    return Screen(grey, content > 0, share.astype(np.float32) / 255, cell, levels, tolerance)
 
 
 def _content(grey: Grey, tolerance: int, cell: int, patch: int) -> tuple[Grey, tuple[int, ...]]:
