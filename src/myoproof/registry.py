@@ -26,14 +26,17 @@ REGISTRY: dict[str, dict[str, str]] = {
         "multiecho": "myoproof.phantoms.multiecho:thighs",
         "relaxation": "myoproof.phantoms.relaxation:thigh",
         "bmode": "myoproof.phantoms.bmode:frame",
+        "bmode-cine": "myoproof.phantoms.bmode_cine:cine",
         "als-ultrasound": "myoproof.phantoms.ultrasound:cohort",
         "als-mri": "myoproof.phantoms.mri:cohort",
+        "als-trial": "myoproof.phantoms.trial:cohort",
         "proact": "myoproof.phantoms.proact:export",
     },
     "segmenters": {
         "drawn": "myoproof.segmentation.drawn:segment",
         "thigh": "myoproof.segmentation.thigh:segment",
         "tissue": "myoproof.segmentation.tissue:segment",
+        "nerve": "myoproof.segmentation.nerve:segment",
     },
     "measures": {
         "dixon": "myoproof.measures.dixon:measure",
@@ -44,6 +47,7 @@ REGISTRY: dict[str, dict[str, str]] = {
         "heterogeneity": "myoproof.measures.heterogeneity:measure",
         "femur": "myoproof.measures.femur:measure",
         "size": "myoproof.measures.size:measure",
+        "nerve": "myoproof.measures.nerve:measure",
         "echogenicity": "myoproof.measures.echogenicity:measure",
     },
     "derivations": {
@@ -58,10 +62,12 @@ REGISTRY: dict[str, dict[str, str]] = {
     "studies": {
         "phenotypes": "myoproof.studies.phenotypes:run",
         "progression": "myoproof.studies.progression:run",
+        "design": "myoproof.studies.design:run",
     },
     "nulls": {
         "phenotypes": "myoproof.studies.phenotypes_null:null",
         "progression": "myoproof.studies.progression_null:null",
+        "design": "myoproof.studies.design_null:null",
     },
     "checks": {
         "mask": "myoproof.segmentation.checks:check",
@@ -79,6 +85,7 @@ REGISTRY: dict[str, dict[str, str]] = {
         "mri-report": "myoproof.delivery.mri_report:write",
         "describe": "myoproof.delivery.describe:write",
         "null-page": "myoproof.delivery.null_page:write",
+        "ultrasound-files": "myoproof.delivery.ultrasound_files:write",
         "import-flow": "myoproof.delivery.flow_import:write",
     },
 }

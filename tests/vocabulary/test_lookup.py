@@ -26,7 +26,8 @@ UNDIRECTED = {
     "fascicle_angle", "aponeurosis_angle", "aponeurosis_angle_deep", "pennation_angle",
     "echogenicity_sd", "echogenicity_entropy", "echogenicity_share_black",
     "echogenicity_share_white", "nerve_cross_sectional_area_z", "nerve_fascicle_ratio",
-    "vessel_cross_sectional_area", "fasciculation_peak_time", "bone_echo",
+    "vessel_cross_sectional_area", "fasciculation_peak_time", "fasciculation_peak_frame", "bone_echo",
+    "nerve_area_share", "vessel_area_share", "nerve_count",
 }  # fmt: skip
 """Worse at either end, or different in different diseases (creatinine falls in ALS and rises in renal failure)."""
 

@@ -144,7 +144,8 @@ def simulated(
     regions = Segmentation(stack, np.eye(4), dict(scene.names), "truth")
     half_width = grid.pixel_mm * params.shape[1] / 2.0
     rows = [*scene.rows(half_width, grid.top_mm), *_echo_rows(scene, labels, level_db)]
-    return Simulated(acquisition, regions, _table(rows, params))
+    key = truth_key(params)
+    return Simulated(acquisition, regions, from_rows([{**key, **row} for row in rows]))
 
 
 def _told(settings: dict[str, float]) -> dict[str, float]:
@@ -171,8 +172,9 @@ def _echo_rows(scene: Scene, labels: npt.NDArray[np.uint16], level_db: Images) -
     return rows
 
 
-def _table(rows: list[dict[str, Any]], params: BmodeParams) -> Table:
-    key = {
+def truth_key(params: BmodeParams) -> dict[str, str]:
+    """What all true rows of a picture share."""
+    return {
         "subject": params.subject,
         "session": params.session,
         "run": params.run,
@@ -182,4 +184,3 @@ def _table(rows: list[dict[str, Any]], params: BmodeParams) -> Table:
         "rater": "truth",
         "flags": "simulated",
     }
-    return from_rows([{**key, **row} for row in rows])

@@ -131,7 +131,7 @@ def longitudinal(params: BmodeParams, *, rng: np.random.Generator) -> Scene:
         return true_rows(geometry, site, half_width_mm, top_mm)
 
     names = {1: ("subcutaneous_fat", params.side), 2: (site, params.side)}
-    return Scene(float(depth), paint, regions, names, rows, alpha)
+    return Scene(float(depth), paint, regions, names, rows, alpha, geometry.mirror)
 
 
 def _geometry(params: BmodeParams, site: str, change: Disease, rng: np.random.Generator) -> Longitudinal:

@@ -107,6 +107,8 @@ class Scene:
         (half width of the tissue in mm, top of the picture in mm) -> true rows without keys.
     attenuation : float or None
         dB/(cm MHz) of the tissue; None where the time gain matches it.
+    mirror : float
+        +1 where fascicles rise to the right of the picture, -1 to the left.
     """
 
     depth_mm: float
@@ -115,6 +117,7 @@ class Scene:
     names: Mapping[int, tuple[str, str]]
     rows: Callable[[float, float], list[dict[str, Any]]]
     attenuation: float | None
+    mirror: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
