@@ -81,6 +81,7 @@ REGISTRY: dict[str, dict[str, str]] = {
         "report": "myoproof.delivery.report:write",
         "overlay": "myoproof.delivery.overlay:write",
         "nifti": "myoproof.delivery.nifti:write",
+        "label-image": "myoproof.delivery.label_image:write",
         "mri-page": "myoproof.delivery.mri_page:write",
         "mri-report": "myoproof.delivery.mri_report:write",
         "describe": "myoproof.delivery.describe:write",

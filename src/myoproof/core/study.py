@@ -3,7 +3,7 @@
 import difflib
 import tomllib
 from pathlib import Path
-from typing import Any, TypeVar, get_args
+from typing import Any, Literal, TypeVar, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -11,6 +11,7 @@ from myoproof.core.provenance import digest_bytes
 from myoproof.errors import Finding, InvalidInput, NotReadable, refuse
 
 M = TypeVar("M", bound=BaseModel)
+Strategy = Literal["treatment_policy", "hypothetical", "composite", "while_alive", "while_on_treatment"]
 
 
 class Strict(BaseModel):
@@ -55,6 +56,49 @@ class CohortFilter(Strict):
     sessions: list[str] = Field(default_factory=list)
 
 
+class IntercurrentEvent(Strict):
+    """What may happen after baseline that changes what a value means, and how it is dealt with.
+
+    Parameters
+    ----------
+    event : str
+        A kind of the events table, for example "death" or "treatment_stop".
+    strategy : str
+        treatment_policy: values count whatever happened. hypothetical: values after it are left out, as if it
+        had not happened. composite: it is itself the worst outcome. while_alive, while_on_treatment: values
+        up to it count.
+
+    References
+    ----------
+    ICH E9 (R1), 2019, section A.3.2.
+    """
+
+    event: str = Field(min_length=1)
+    strategy: Strategy
+
+
+class Estimand(Strict):
+    """What exactly is estimated, in the terms of ICH E9 (R1).
+
+    Parameters
+    ----------
+    population, treatment, endpoint, summary : str
+        In words.
+    intercurrent_events : list of IntercurrentEvent
+        Each kind of event once.
+    """
+
+    population: str = Field(min_length=1)
+    treatment: str = Field(min_length=1)
+    endpoint: str = Field(min_length=1)
+    summary: str = Field(min_length=1)
+    intercurrent_events: list[IntercurrentEvent] = Field(default_factory=list)
+
+    def strategy(self, event: str) -> str:
+        """How a kind of event is dealt with; "" where it is not named."""
+        return next((one.strategy for one in self.intercurrent_events if one.event == event), "")
+
+
 class Study(Strict):
     """A study, whole.
 
@@ -74,6 +118,8 @@ class Study(Strict):
         Columns of the subjects or covariates tables that estimates are adjusted for.
     families : dict of str to list of str
         Families of tests for multiplicity: name -> terms.
+    estimand : Estimand, optional
+        What a trial estimates, intercurrent events included.
     method : dict
         Parameters of the kind; checked by the kind's own model.
     accept : dict
@@ -92,6 +138,7 @@ class Study(Strict):
     correlates: list[Feature] = Field(default_factory=list)
     covariates: list[str] = Field(default_factory=list)
     families: dict[str, list[str]] = Field(default_factory=dict)
+    estimand: Estimand | None = None
     method: dict[str, Any] = Field(default_factory=dict)
     accept: dict[str, Any] = Field(default_factory=dict)
     reference: str = ""
@@ -136,6 +183,11 @@ def parse_study(text: str, *, where: str = "study") -> Study:
     except tomllib.TOMLDecodeError as error:
         raise NotReadable(f"not valid TOML ({error})", where=where) from error
     study: Study = parse_strict(Study, content, where=where)
+    named = [one.event for one in study.estimand.intercurrent_events] if study.estimand else []
+    if len(set(named)) < len(named):
+        raise InvalidInput(
+            "an intercurrent event has two strategies", where=where, mend="name every kind of event once"
+        )
     if study.outcome is not None and any(_same_rows(feature, study.outcome) for feature in study.features):
         raise InvalidInput(
             f"the outcome {study.outcome.measure!r} is also a feature",

@@ -11,11 +11,18 @@ from myoproof.core.contracts import Progress, silent
 from myoproof.core.result import Result, estimates_frame, predictions_frame
 from myoproof.core.study import Study, parse_strict
 from myoproof.core.table import is_simulated
+from myoproof.errors import Finding, refuse
 from myoproof.numerics.multiplicity import adjust
+from myoproof.studies.progression_arms import Arms, two_arms
 from myoproof.studies.progression_change import change_rows
 from myoproof.studies.progression_clinical import correlation_rows, tempo_course, tempo_rows
+from myoproof.studies.progression_dropout import death_rows, dropout_rows
+from myoproof.studies.progression_joint import joint_rows
 from myoproof.studies.progression_league import league_rows
+from myoproof.studies.progression_legs import leg_rows
+from myoproof.studies.progression_mmrm import mmrm_rows, slope_rows
 from myoproof.studies.progression_panel import Course, Panel, Parameters, Procedure, make_panel
+from myoproof.studies.progression_visits import check_visits, windowed
 
 METHOD = "progression"
 METHOD_VERSION = 1
@@ -49,7 +56,8 @@ def run(
     -------
     Result
         Estimate rows ``flow``, ``level``, ``change``, ``effect_size``, ``rm_anova``, ``mixed_model``,
-        ``difference``, ``srm``, ``sample_size``, ``selection``, ``fast_slow``, ``correlation``; the family
+        ``difference``, ``srm``, ``sample_size``, ``selection``, ``fast_slow``, ``correlation``; in a trial
+        ``ls_mean``, ``contrast``, ``random_slope``, ``sensitivity`` and others, see docs/mmrm.md; the family
         stands in ``flags``. Prediction rows ``level:TERM`` and ``change:TERM`` a subject. SRM: worsening is
         positive.
 
@@ -66,16 +74,12 @@ def run(
     del threads
     tell = progress or silent
     parameters = parse_strict(Parameters, study.method, where=f"{study.name} [method]")
+    _refuse_trial(study, parameters)
     chosen, flow = select(cohort, study.cohort)
-    panel = make_panel(chosen, study, parameters)
-    tempo = tempo_course(panel, study, parameters)
-    rows: list[Row] = list(_flow_rows(flow, panel, parameters))
-    parts: tuple[tuple[str, Callable[[], Iterator[Row]]], ...] = (
-        ("change", lambda: change_rows(panel, parameters)),
-        ("responsiveness", lambda: league_rows(panel, parameters, rng=rng)),
-        ("fast and slow", lambda: tempo_rows(panel, tempo, parameters)),
-        ("correlation", lambda: correlation_rows(panel, parameters)),
-    )
+    planned = windowed(chosen, parameters.visits, parameters.visit_rule)
+    panel = make_panel(planned.cohort, study, parameters)
+    rows: list[Row] = [*_flow_rows(flow, panel, parameters), *planned.rows]
+    parts = _parts(planned.cohort, panel, study, parameters, rng=rng)
     for done, (what, part) in enumerate(parts):
         tell(what, done / len(parts))
         rows.extend(part())
@@ -86,6 +90,66 @@ def run(
         predictions=predictions_frame(_prediction_rows(panel)),
         simulated=is_simulated(chosen.measurements),
     )
+
+
+Part = tuple[str, Callable[[], Iterator[Row]]]
+
+
+def _parts(
+    cohort: Cohort, panel: Panel, study: Study, parameters: Parameters, *, rng: np.random.Generator
+) -> tuple[Part, ...]:
+    """What is computed, in order; a trial compares arms where a cohort study ranks measures."""
+    shared: list[Part] = [("change", lambda: change_rows(panel, parameters))]
+    if parameters.mmrm is None:
+        tempo = tempo_course(panel, study, parameters)
+        shared.append(("responsiveness", lambda: league_rows(panel, parameters, rng=rng)))
+        shared.append(("fast and slow", lambda: tempo_rows(panel, tempo, parameters)))
+    else:
+        shared.append(("arms by visit", lambda: _trial_rows(cohort, panel, study, parameters, rng=rng)))
+    joint = parameters.joint
+    if joint is not None:
+        who, level = parameters.patients, parameters.level
+        shared.append(("joint model", lambda: joint_rows(cohort, joint, group=who, level=level)))
+    shared.append(("correlation", lambda: correlation_rows(panel, parameters)))
+    shared.append(("both sides", lambda: leg_rows(panel, parameters)))
+    return tuple(shared)
+
+
+def _trial_rows(
+    cohort: Cohort, panel: Panel, study: Study, parameters: Parameters, *, rng: np.random.Generator
+) -> Iterator[Row]:
+    """Mixed models, drop-out otherwise, and death, feature by feature."""
+    mmrm = parameters.mmrm
+    if mmrm is None:
+        return
+    features, told = two_arms(cohort, panel, study, parameters, mmrm)
+    yield from told
+    bounds: dict[str, Any] = {"level": parameters.level, "fewest": parameters.minimum_subjects}
+    for arms in features:
+        yield from mmrm_rows(arms, mmrm, **bounds)
+        if mmrm.slopes:
+            yield from slope_rows(arms, mmrm, **bounds)
+        yield from death_rows(arms, study, parameters, mmrm)
+        if parameters.sensitivity is not None and _is_primary(arms, study):
+            yield from dropout_rows(arms, parameters, mmrm, parameters.sensitivity, rng=rng)
+
+
+def _is_primary(arms: Arms, study: Study) -> bool:
+    """Sensitivity analyses are for the primary family, or for all where none is named."""
+    return arms.term in study.families.get("primary", [arms.term])
+
+
+def _refuse_trial(study: Study, parameters: Parameters) -> None:
+    """Windows that overlap, a trial without a second arm, what needs a trial but has none."""
+    check_visits(parameters.visits, where=f"{study.name} [method.visits]")
+    findings = []
+    if parameters.mmrm is not None and not parameters.controls:
+        mend = "name the reference arm in [method] controls"
+        findings.append(Finding("error", "arms", "a mixed model by arm needs two arms", mend=mend))
+    if parameters.mmrm is None and parameters.sensitivity is not None:
+        mend = "add [method.mmrm]"
+        findings.append(Finding("error", "arms", "drop-out is imputed in trials only", mend=mend))
+    refuse(findings, where=study.name)
 
 
 def adjusted(estimates: pd.DataFrame, parameters: Parameters) -> pd.DataFrame:

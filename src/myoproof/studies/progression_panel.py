@@ -12,6 +12,9 @@ from pydantic import Field
 from myoproof.core.cohort import Cohort, feature_rows
 from myoproof.core.study import Feature, Strict, Study
 from myoproof.errors import Finding, InvalidInput, refuse
+from myoproof.studies.progression_joint import JointParameters
+from myoproof.studies.progression_trial import MmrmParameters, SensitivityParameters
+from myoproof.studies.progression_visits import Rule, Visit
 from myoproof.vocabulary.lookup import near, unit, worsening_sign
 
 Floats = npt.NDArray[np.float64]
@@ -48,6 +51,16 @@ class Parameters(Strict):
         Fast is above this many units of worsening per month.
     adjust : dict
         Family -> procedure; a family named primary defaults to Holm, others to Benjamini-Hochberg.
+    visits : list of Visit
+        Planned visits with their windows; empty takes sessions as they are named.
+    visit_rule : {"nearest", "last", "worst"}
+        Which of several measurements in one window stands.
+    mmrm : MmrmParameters, optional
+        Makes the study a trial: `patients` against `controls` by a mixed model for repeated measures.
+    sensitivity : SensitivityParameters, optional
+        Drop-out imputed otherwise.
+    joint : JointParameters, optional
+        Trajectory and death together.
     """
 
     patients: str = "als"
@@ -63,6 +76,11 @@ class Parameters(Strict):
     tempo: Feature | None = None
     tempo_cut: float | Literal["median"] = "median"
     adjust: dict[str, Procedure] = Field(default_factory=dict)
+    visits: list[Visit] = Field(default_factory=list)
+    visit_rule: Rule = "nearest"
+    mmrm: MmrmParameters | None = None
+    sensitivity: SensitivityParameters | None = None
+    joint: JointParameters | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,9 +212,14 @@ def session_order(cohort: Cohort, study: Study, rows: pd.DataFrame, parameters: 
     """
     held = set(rows["session"])
     visits = cohort.acquisitions
-    listed = study.cohort.sessions or list(visits.groupby("session")["day"].median().sort_values().index)
+    planned = [visit.session for visit in parameters.visits]
+    listed = (
+        study.cohort.sessions
+        or planned
+        or list(visits.groupby("session")["day"].median().sort_values().index)
+    )
     order = [name for name in listed if name in held] + sorted(held - set(listed))
-    first = study.cohort.sessions or order or [""]
+    first = study.cohort.sessions or planned or order or [""]
     baseline = parameters.baseline or first[0]
     if baseline not in order:
         mend = near(baseline, dict.fromkeys(order))

@@ -43,6 +43,8 @@ TEMPLATES = {
             "als-nmus-phenotypes", "als-ultrasound", "Ultrasound phenotypes of ALS and function (Wang 2026)"
         ),
         Template("als-mri-progression", "als-mri", "Muscle MRI progression in ALS (Klickovic 2025)"),
+        Template("als-trial-mmrm", "als-trial", "Two-arm ALS trial by a mixed model for repeated measures"),
+        Template("als-mri-design", "als-mri", "Sample size of an ALS trial with muscle MRI"),
     )
 }
 
