@@ -11,7 +11,7 @@ from myoproof.numerics.power import Aim
 
 Floats = npt.NDArray[np.float64]
 EM_STEPS = 500
-EM_TOLERANCE = 1e-8
+EM_TOLERANCE = 1e-7
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,47 +110,52 @@ def visit_moments(values: npt.ArrayLike) -> tuple[Floats, Floats]:
     return mean, covariance * n / (n - 1)
 
 
-def shrunken_srms(srms: npt.ArrayLike, counts: npt.ArrayLike, *, level: float = 0.95) -> Shrunken:
+def shrunken_srms(srms: npt.ArrayLike, covariance: npt.ArrayLike, *, level: float = 0.95) -> Shrunken:
     """Shrink the SRMs of a league table: whichever stands first stands there partly by luck.
 
     Parameters
     ----------
-    srms, counts : array_like, shape (n_measures,)
-        Standardised response means, worsening positive, and the changes behind each; NaN is left out.
+    srms : array_like, shape (n_measures,)
+        Standardised response means, worsening positive; NaN is left out.
+    covariance : array_like, shape (n_measures, n_measures)
+        Their sampling covariance, for example from a bootstrap: measures of one cohort err together.
     level : float
         Level of the intervals.
 
     Notes
     -----
-    SRM ~ normal(true, 1 / n + SRM^2 / 2n), true ~ normal(mean, spread^2); spread by DerSimonian and Laird.
-    Measures of one cohort are correlated, which makes the spread look smaller: the shrinkage errs towards
-    caution. With fewer than three measures nothing is shrunken.
+    srms ~ normal(true, covariance), true ~ normal(mean, spread^2), independent; the spread by moments, the
+    mean by generalised least squares. With fewer than three measures nothing is shrunken.
 
     References
     ----------
-    Efron and Morris, J Am Stat Assoc 1975;70:311. DerSimonian and Laird, Control Clin Trials 1986;7:177.
+    Efron and Morris, J Am Stat Assoc 1975;70:311. Spread by moments: DerSimonian and Laird, Control Clin
+    Trials 1986;7:177.
 
     Examples
     --------
-    >>> shrunken_srms([1.2, 0.8, 0.4], [20, 20, 20]).values.round(2).tolist()
-    [0.99, 0.79, 0.54]
+    >>> shrunken_srms([1.2, 0.8, 0.4], 0.06 * np.eye(3)).values.round(2).tolist()
+    [1.05, 0.8, 0.55]
     """
-    y, n = np.asarray(srms, dtype=np.float64), np.asarray(counts, dtype=np.float64)
-    known = np.isfinite(y) & (n > 1)
-    variance = np.where(known, 1 / np.maximum(n, 1) + y**2 / (2 * np.maximum(n, 1)), np.nan)
+    y, sampling = np.asarray(srms, dtype=np.float64), np.asarray(covariance, dtype=np.float64)
+    known = np.isfinite(y) & np.isfinite(np.diag(sampling))
     reach = float(stats.norm.ppf((1 + level) / 2))
+    values, half = np.where(known, y, np.nan), reach * np.sqrt(np.where(known, np.diag(sampling), np.nan))
     if known.sum() < 3:
-        half = reach * np.sqrt(variance)
-        return Shrunken(np.where(known, y, np.nan), y - half, y + half, math.nan, math.nan)
-    w, x = 1 / variance[known], y[known]
-    pooled = float((w * x).sum() / w.sum())
-    excess = float((w * (x - pooled) ** 2).sum()) - (x.size - 1)
-    spread2 = max(0.0, excess / float(w.sum() - (w**2).sum() / w.sum()))
-    weight = 1 / (variance[known] + spread2)
-    mean = float((weight * x).sum() / weight.sum())
-    trust = spread2 / (spread2 + variance)
-    values = mean + trust * (y - mean)
-    half = reach * np.sqrt(trust * variance + (1 - trust) ** 2 / weight.sum())
+        return Shrunken(values, values - half, values + half, math.nan, math.nan)
+    x, c = y[known], sampling[np.ix_(known, known)]
+    k = x.size
+    centre = np.eye(k) - 1 / k
+    spread2 = max(0.0, float(x @ centre @ x - np.trace(centre @ c)) / (k - 1))
+    ridge = 1e-6 * float(np.trace(c)) / k * np.eye(k)
+    inverse = np.linalg.inv(c + spread2 * np.eye(k) + ridge)
+    of_mean = 1 / float(inverse.sum())
+    mean = of_mean * float(inverse.sum(axis=0) @ x)
+    pull = spread2 * inverse
+    left = 1 - pull.sum(axis=1)
+    variance = spread2 - spread2 * np.diag(pull) + left**2 * of_mean
+    values[known] = mean + pull @ (x - mean)
+    half[known] = reach * np.sqrt(np.maximum(variance, 0.0))
     return Shrunken(values, values - half, values + half, mean, math.sqrt(spread2))
 
 
