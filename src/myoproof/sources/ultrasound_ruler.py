@@ -20,6 +20,10 @@ STEADY = 0.7
 """Part of the ticks that must be even, and of the even places that must hold one (proposal)."""
 NARROWEST = 4
 """Fewest pixels from tick to tick."""
+ALIKE = 0.3
+"""Part of a column's lit pixels that may differ from its neighbour's in ticks (proposal)."""
+LONGEST = 24
+"""Pixels of the longest tick."""
 REACH = 0.35
 """Part of the box by which a ruler may lie beside it (proposal)."""
 STEPS_MM = (1.0, 2.0, 5.0, 10.0)
@@ -136,13 +140,26 @@ def _best(bright: Mask, span: float) -> Ruler | None:
     starts[1:] = bright[1:] & ~bright[:-1]
     starts[0] = bright[0]
     number, lit = starts.sum(0), bright.sum(0)
-    likely = np.flatnonzero((number >= FEWEST_LONG) & (number <= MOST) & (lit <= THICKEST * number))
+    alike = np.zeros(lit.size, bool)
+    alike[:-1] = (bright[:, 1:] ^ bright[:, :-1]).sum(0) <= ALIKE * lit[:-1]
+    alike[1:] |= alike[:-1]
+    likely = alike & (number <= MOST) & (lit <= 4 * THICKEST * number) & (np.arange(lit.size) % 2 == 0)
     found: dict[int, tuple[float, int]] = {}
-    for column in likely[likely % 2 == 0]:
-        even = _even(bright[:, column])
-        if even is not None and even[0] * (even[1] - 1) >= span:
-            found[int(column)] = even
+    for column in np.flatnonzero(likely & (number >= FEWEST)):
+        _keep(found, int(column), _even(bright[:, column]), span)
+    near = np.zeros(lit.size, bool)
+    for column in found:
+        near[max(0, column - LONGEST) : column + LONGEST] = True
+    for column in np.flatnonzero(likely & near & (number < FEWEST) & (number >= FEWEST_LONG)):
+        _keep(found, int(column), _even(bright[:, column]), span)
     return _together(found)
+
+
+def _keep(
+    found: dict[int, tuple[float, int]], column: int, even: tuple[float, int] | None, span: float
+) -> None:
+    if even is not None and even[0] * (even[1] - 1) >= span:
+        found[column] = even
 
 
 def _even(line: Mask) -> tuple[float, int] | None:
