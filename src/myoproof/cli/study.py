@@ -57,6 +57,22 @@ def study_null(
     print(f"page: {out / 'null.html'}")
 
 
+@commands.command("assign")
+def study_assign(
+    result: Annotated[Path, typer.Argument(help="Result folder of a phenotype study.")],
+    cohort: Annotated[Path, typer.Option(help="New patients: study folder, or folder of plain CSVs.")],
+    out: Annotated[Path, typer.Option(help="Prediction rows (CSV or Parquet).")],
+) -> None:
+    """Put new patients into the groups and on the severity axis of a study, or abstain.
+
+    A patient far from the study's own, on a device it did not know, or with too few features gets an empty
+    value with its reason.
+    """
+    verbs = workflow("verbs")
+    rows = verbs.assign_patients(result, cohort, out)
+    print(f"{rows['subject'].nunique()} patients, {(rows['support'] == 'outside').sum()} abstentions: {out}")
+
+
 @commands.command("template")
 def study_template(
     name: Annotated[str, typer.Argument(help="A template of `myoproof study list`.")],

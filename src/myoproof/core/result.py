@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +47,7 @@ PREDICTIONS: dict[str, Any] = {
     "support": "inside",
     "absent": "",
 }
+MODEL = "model.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +64,8 @@ class Result:
         Id of the act that made it.
     simulated : bool
         True where any input row is simulated; shown wherever the result is.
+    model : mapping
+        What is needed to apply the answer to new subjects, as JSON has it; empty where nothing can be.
     """
 
     study: Study
@@ -70,6 +73,7 @@ class Result:
     predictions: pd.DataFrame
     provenance: str = ""
     simulated: bool = False
+    model: Mapping[str, Any] = field(default_factory=dict)
 
 
 def estimates_frame(rows: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
@@ -115,7 +119,7 @@ def predictions_frame(rows: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
 
 
 def save_result(result: Result, folder: Path) -> None:
-    """Write a result into a folder: study.json, estimates and predictions (Parquet and CSV), result.json.
+    """Write a result: study.json, estimates and predictions (Parquet and CSV), model.json, result.json.
 
     Every row of every table carries the study it answers as ``name@digest`` in its last column, ``study``.
     The manifest ``result.json`` is written last: a folder without it is unfinished.
@@ -130,6 +134,9 @@ def save_result(result: Result, folder: Path) -> None:
         stamped = frame.assign(study=f"{result.study.name}@{result.study.digest}")
         write_table(stamped, folder / f"{name}.parquet")
         write_table(stamped, folder / f"{name}.csv")
+    if result.model:
+        with atomic_path(folder / MODEL) as temporary:
+            temporary.write_text(json.dumps(dict(result.model)) + "\n", encoding="utf-8")
     with atomic_path(folder / "study.json") as temporary:
         temporary.write_text(result.study.model_dump_json(indent=2) + "\n", encoding="utf-8")
     manifest = {
@@ -159,6 +166,7 @@ def load_result(folder: Path) -> Result:
     try:
         manifest = json.loads(manifest_path.read_text(encoding="utf-8"))
         study = Study.model_validate_json((folder / "study.json").read_text(encoding="utf-8"))
+        model = json.loads((folder / MODEL).read_text(encoding="utf-8")) if (folder / MODEL).is_file() else {}
     except (OSError, ValueError) as error:
         raise NotReadable(f"the result is damaged ({error})", where=str(folder)) from error
     return Result(
@@ -167,6 +175,7 @@ def load_result(folder: Path) -> Result:
         predictions=_plain(_unstamped(folder / "predictions.parquet"), PREDICTIONS),
         provenance=str(manifest["provenance"]),
         simulated=bool(manifest["simulated"]),
+        model=model,
     )
 
 

@@ -36,7 +36,10 @@ KIND_METHODS: Mapping[str, str] = MappingProxyType(
             " each number of groups. One statistic decides: the largest standardised excess over data"
             " simulated without subtypes, over all numbers of groups examined. Subtypes are claimed only"
             " where every such null is rejected. The groups were never built with the outcome; cluster 0 is"
-            " the milder."
+            " the milder. Consensus (share of ambiguous pairs), gap statistic, Gaussian mixtures (BIC) and"
+            " clusters of what severity leaves describe beside them. The severity axis is offered in place of"
+            " the groups where its cross-validated R² of the outcome is at least theirs less one standard"
+            " error."
         ),
         "progression": (
             "Change is last visit minus baseline. Each term was tested within groups by the paired t test"

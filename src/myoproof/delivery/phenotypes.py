@@ -76,6 +76,7 @@ def section(result: Result, *, key: str, measurements: pd.DataFrame | None = Non
             ("profile", profile_drawing(estimates, key=key, claimed=claimed, simulated=simulated)),
             *_outcome(result),
             ("outcome", outcome_drawing(estimates, key=key, outcome=outcome, simulated=simulated)),
+            *_offer(estimates),
             *_correlations(estimates),
             *([clinic] if clinic else []),
             ("correlations", correlation_drawing(estimates, key=key, simulated=simulated)),
@@ -189,6 +190,21 @@ def _difference(row: Mapping[str, Any], result: Result, compared: str) -> Statem
     names = [word(name) for name in result.study.covariates]
     adjusted = f", adjusted for {series(names)}" if names else ""
     return Statement(lead, f"{shown}{adjusted}; {p_text(row['p'])}, {size(row['n_subjects'])}.")
+
+
+def _offer(estimates: pd.DataFrame) -> list[Statement]:
+    rows = {row["term"]: row for row in records(pick(estimates, analysis="axis_or_clusters"))}
+    decision = rows.pop("decision", None)
+    if decision is None or math.isnan(decision["value"]):
+        return []
+    told = [f"{word(name)} {number(row['value'], 3)}" for name, row in rows.items()]
+    offered = decision["flags"] == "axis_offered"
+    lead = "The severity axis may stand for the groups" if offered else "The groups tell more than the axis"
+    text = (
+        f"R² of the outcome in patients held out, with the covariates: {series(told)}; axis less groups "
+        f"{number(decision['value'], 3)} (SE {number(decision['se'], 3)}), {size(decision['n_subjects'])}."
+    )
+    return [Statement(lead, text, leading=False)]
 
 
 def _correlations(estimates: pd.DataFrame) -> list[Statement]:

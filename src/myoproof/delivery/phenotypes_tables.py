@@ -45,6 +45,7 @@ def tables(estimates: pd.DataFrame, predictions: pd.DataFrame, *, key: str) -> l
     made = [
         _nulls_table(estimates, key),
         _metrics_table(estimates, key),
+        _looks_table(estimates, key),
         _outcome_table(estimates, key),
         _left_out_table(estimates, key),
         _feature_table(estimates, key),
@@ -76,6 +77,41 @@ def _nulls_table(estimates: pd.DataFrame, key: str) -> Grid | None:
             number_column("Null SD", rows["se"].tolist(), decimals=3),
             number_column("Excess (null SD)", rows["statistic"].tolist(), decimals=2),
             p_column("p", rows["p"].tolist()),
+            count_column("n", rows["n_subjects"].tolist()),
+        ),
+        rows,
+    )
+
+
+LOOKS = {
+    "consensus": "share of pairs neither together nor apart (PAC)",
+    "gap": "gap statistic",
+    "mixture": "BIC of the Gaussian mixture, less the lowest",
+    "beyond_severity": "after the severity axis was taken out",
+}
+
+
+def _looks_table(estimates: pd.DataFrame, key: str) -> Grid | None:
+    rows = pick(estimates, analysis=list(LOOKS))
+    if rows.empty:
+        return None
+    shown = rows["value"].where(rows["analysis"] != "mixture", rows["statistic"])
+    plain = rows["analysis"].isin(["gap", "mixture"])
+    groups = [
+        word(str(name)) for name in rows["group"].where(~plain, "").replace("gaussian", "Gaussian_cohorts")
+    ]
+    chosen = ["chosen" if "chosen" in flags else "" for flags in rows["flags"]]
+    return Grid(
+        f"{key}-looks",
+        "Other looks at the number of groups: they describe, and decide nothing",
+        (
+            text_column("Look", [LOOKS[name] for name in rows["analysis"]]),
+            text_column("Groups", [term_name(name) for name in rows["term"]]),
+            text_column("Of", groups),
+            number_column("Value", shown.tolist(), decimals=3),
+            number_column("SE or null SD", rows["se"].tolist(), decimals=3),
+            p_column("p", rows["p"].tolist()),
+            text_column("By its rule", chosen),
             count_column("n", rows["n_subjects"].tolist()),
         ),
         rows,

@@ -14,8 +14,11 @@ from myoproof.core.table import is_simulated
 from myoproof.errors import InvalidInput
 from myoproof.numerics.cluster import mean_silhouettes
 from myoproof.numerics.resampling import Resampling, Stability, prediction_strength, stability
+from myoproof.studies.phenotypes_assign import assign, centres_of, model_of, votes
+from myoproof.studies.phenotypes_axis import offer_rows
 from myoproof.studies.phenotypes_claim import claim_rows, decide
 from myoproof.studies.phenotypes_clusters import Clustering, cluster, membership
+from myoproof.studies.phenotypes_depth import Depth, depth_rows
 from myoproof.studies.phenotypes_features import Panel, Parameters, make_panel
 from myoproof.studies.phenotypes_outcome import (
     AXIS,
@@ -27,6 +30,7 @@ from myoproof.studies.phenotypes_outcome import (
 )
 from myoproof.studies.phenotypes_sensitivity import Again, sensitivity_rows
 
+__all__ = ["METHOD", "METHOD_VERSION", "Parameters", "assign", "run"]
 METHOD = "phenotypes"
 METHOD_VERSION = 1
 Floats = npt.NDArray[np.float64]
@@ -61,7 +65,8 @@ def run(
     -------
     Result
         Estimate rows ``flow``, ``feature``, ``silhouette``, ``stability``, ``prediction_strength``,
-        ``null``, ``decision``, ``cluster_size``, ``profile``, ``axis``, ``outcome``, ``correlation``,
+        ``null``, ``decision``, ``consensus``, ``gap``, ``mixture``, ``beyond_severity``, ``cluster_size``,
+        ``profile``, ``axis``, ``outcome``, ``axis_or_clusters``, ``correlation``,
         ``leave_one_centre_out``, ``leave_one_device_out``. Clusters are described at the claimed number, or
         at k_min where none is claimed. Predictions ``cluster`` and ``severity_axis`` a subject.
 
@@ -81,51 +86,70 @@ def run(
     _refuse_outcome_among_features(study)
     chosen, flow = select(cohort, study.cohort)
     panel = make_panel(chosen, study, parameters, flow)
-    decision, describe, resample, predict, repeat = rng.spawn(5)
+    decision, describe, resample, predict, repeat, choose, further, offer = rng.spawn(8)
     tell("cluster", 0.0)
     clustering = cluster(panel, parameters, rng=describe)
+    sampled = _sampled(len(clustering.rows), parameters.sample, choose)
+    part = panel.levelled.part(sampled)
     tell("null models", 0.05)
     claim = decide(
-        panel.levelled,
+        part,
         parameters,
         rng=decision,
         threads=threads,
-        progress=lambda share: tell("null models", 0.05 + 0.6 * share),
+        progress=lambda share: tell("null models", 0.05 + 0.5 * share),
     )
-    tell("stability", 0.65)
+    tell("stability", 0.55)
     found = stability(
-        panel.levelled.values,
-        clustering.labels,
+        part.values,
+        clustering.labels[:, sampled],
         rng=resample,
         how=Resampling(parameters.resamples, parameters.resample_fraction, parameters.resample_starts),
         threads=threads,
-        progress=lambda share: tell("stability", 0.65 + 0.25 * share),
+        progress=lambda share: tell("stability", 0.55 + 0.25 * share),
     )
     strength = prediction_strength(
-        panel.levelled.values, parameters.n_clusters, rng=predict, n_splits=parameters.splits, threads=threads
+        part.values, parameters.n_clusters, rng=predict, n_splits=parameters.splits, threads=threads
     )
+    tell("other looks", 0.8)
+    depth = Depth(part.values, clustering.labels[:, sampled], found, parameters, threads)
+    looks = list(depth_rows(depth, rng=further))
     tell("outcome", 0.95)
     at = parameters.n_clusters.index(claim.subtypes) if claim.subtypes else 0
-    n = len(panel.features)
-    rows: list[Row] = [*_flow_rows(panel), *panel.feature_rows]
-    rows += _description_rows(clustering, found, strength, parameters)
-    rows += claim_rows(claim, parameters, n)
+    described = Clustering(clustering.rows[sampled], clustering.labels[:, sampled], clustering.axis[sampled])
+    rows: list[Row] = [*_flow_rows(panel, len(sampled)), *panel.feature_rows]
+    rows += _description_rows(described, found, strength, parameters)
+    rows += looks
+    rows += claim_rows(claim, parameters, len(sampled))
     rows += _cluster_rows(panel, clustering, at)
     outcome = _outcome(chosen, study, list(panel.features.index))
     again = Again(panel, clustering.labels[at].astype(np.int64), outcome, parameters, repeat)
     rows += _clinical_rows(chosen, study, again, clustering.axis)
+    rows += offer_rows(again, clustering.axis, rng=offer)
+    centres = centres_of(described.rows, found.labels[:, at], described.labels[at].astype(np.int64))
+    shares = votes(clustering.rows, centres)
+    shares[sampled] = membership(found.labels[:, at], described.labels[at].astype(np.int64))
     tell("done", 1.0)
     return Result(
         study=study,
         estimates=estimates_frame(rows),
-        predictions=predictions_frame(_prediction_rows(panel, clustering, found, at)),
+        predictions=predictions_frame(_prediction_rows(panel, clustering, shares, at)),
         simulated=is_simulated(chosen.measurements),
+        model=model_of(panel, clustering, centres),
     )
 
 
-def _flow_rows(panel: Panel) -> Iterator[Row]:
+def _sampled(n: int, most: int, rng: np.random.Generator) -> npt.NDArray[np.intp]:
+    """All subjects in order, or as many as are allowed, drawn once."""
+    return np.arange(n) if n <= most else np.sort(rng.choice(n, most, replace=False))
+
+
+def _flow_rows(panel: Panel, n_sampled: int) -> Iterator[Row]:
     for step, n, reason in panel.flow:
         yield {"analysis": "flow", "term": step, "group": reason, "value": n, "n_subjects": n}
+    if n_sampled < len(panel.features):
+        row: Row = {"analysis": "sample", "term": "indices and nulls", "value": n_sampled}
+        yield {**row, "n_subjects": n_sampled}
 
 
 def _description_rows(
@@ -177,9 +201,8 @@ def _clinical_rows(cohort: Cohort, study: Study, again: Again, axis: Floats) -> 
     yield from correlation_rows(cohort, study, list(again.panel.features.index), scores, level=level)
 
 
-def _prediction_rows(panel: Panel, clustering: Clustering, found: Stability, at: int) -> Iterator[Row]:
+def _prediction_rows(panel: Panel, clustering: Clustering, shares: Floats, at: int) -> Iterator[Row]:
     labels = clustering.labels[at].astype(np.int64)
-    shares = membership(found.labels[:, at], labels)
     for i, subject in enumerate(panel.features.index):
         others = sorted((c for c in range(shares.shape[1]) if c != labels[i]), key=lambda c: -shares[i, c])
         for rank, c in enumerate([int(labels[i]), *others], start=1):

@@ -1,5 +1,6 @@
 """Clusters of all subjects, mildest first, their severity axis, and how often resamples agree."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import permutations
 
@@ -48,10 +49,15 @@ def cluster(panel: Panel, parameters: Parameters, *, rng: np.random.Generator) -
     """
     rows = complete(panel.levelled.values)
     labels = labels_of(rows, panel.worse, parameters.n_clusters, rng=rng, n_starts=parameters.starts)
-    _, vectors = np.linalg.eigh(rows.T @ rows / len(rows))
-    score = rows @ vectors[:, -1]
+    score = leading_axis(rows)
     score *= np.sign(score @ (rows @ panel.worse)) / score.std()
     return Clustering(rows, labels, score)
+
+
+def leading_axis(rows: Floats) -> Floats:
+    """Score of each row (n, p) on the first principal component (n,), of either sign."""
+    _, vectors = np.linalg.eigh(rows.T @ rows / len(rows))
+    return np.asarray(rows @ vectors[:, -1], dtype=np.float64)
 
 
 def labels_of(
@@ -96,12 +102,28 @@ def membership(labels: npt.NDArray[np.int8], reference: Labels) -> Floats:
     """
     k = int(reference.max()) + 1
     counts = np.zeros((len(reference), k))
+    for found in matched(labels, reference):
+        drawn = np.flatnonzero(found >= 0)
+        counts[drawn, found[drawn]] += 1
+    total = counts.sum(axis=1, keepdims=True)
+    return np.where(total > 0, counts / np.maximum(total, 1), np.nan)
+
+
+def matched(labels: npt.NDArray[np.int8], reference: Labels) -> Iterator[npt.NDArray[np.int8]]:
+    """Each resampled partition with its clusters named as those of the reference that they share most with.
+
+    Parameters
+    ----------
+    labels : (n_resamples, n) int8
+        Partitions; -1 where a subject was not drawn.
+    reference : (n,) int
+        Partition of all.
+    """
+    k = int(reference.max()) + 1
     orders = np.array(list(permutations(range(k))))
     for found in labels:
         drawn = found >= 0
         table = np.zeros((k, k))
         np.add.at(table, (found[drawn], reference[drawn]), 1)
-        best = orders[np.argmax(table[np.arange(k), orders].sum(axis=1))]
-        counts[np.flatnonzero(drawn), best[found[drawn]]] += 1
-    total = counts.sum(axis=1, keepdims=True)
-    return np.where(total > 0, counts / np.maximum(total, 1), np.nan)
+        best = orders[np.argmax(table[np.arange(k), orders].sum(axis=1))].astype(np.int8)
+        yield np.where(drawn, best[found], np.int8(-1))

@@ -51,6 +51,15 @@ class Parameters(Strict):
         Features are centred within each of these before anything else.
     level : float
         Of the intervals.
+    sample : int
+        Where there are more subjects, silhouettes, nulls, stability, consensus and the described indices are
+        taken over this many, drawn once; partitions, profiles and the outcome are of all.
+    gap_references : int
+        Structureless data sets of the gap statistic.
+    consensus_nulls : int
+        Gaussian cohorts that the share of ambiguous pairs is held against.
+    residual_replicates : int
+        Gaussian cohorts that clusters are held against after severity was taken out.
     """
 
     metric: Literal["silhouette"] = "silhouette"
@@ -69,6 +78,10 @@ class Parameters(Strict):
     drop_subjects_above: float = Field(0.50, ge=0, lt=1)
     level_by: Literal["device", "centre", "none"] = "device"
     level: float = Field(0.95, gt=0, lt=1)
+    sample: int = Field(1000, ge=100)
+    gap_references: int = Field(20, ge=5)
+    consensus_nulls: int = Field(10, ge=2)
+    residual_replicates: int = Field(39, ge=19)
 
     @property
     def n_clusters(self) -> tuple[int, ...]:
@@ -104,6 +117,11 @@ class Levelled:
     shift: Floats
     scale: Floats
 
+    def part(self, rows: npt.NDArray[np.intp]) -> "Levelled":
+        """The same of some subjects."""
+        cut = (self.values[rows], self.lower[rows], self.upper[rows], self.shift[rows])
+        return Levelled(*cut, self.scale)
+
 
 @dataclass(frozen=True, slots=True)
 class Panel:
@@ -119,6 +137,8 @@ class Panel:
         +1 where a higher value is worse, else -1.
     centre, device : (n,) object
         Of each subject.
+    groups : (n,) object
+        What its features were levelled by.
     flow : list of (step, n, reason)
         Subjects left after each step.
     feature_rows : list of dict
@@ -130,6 +150,7 @@ class Panel:
     worse: Floats
     centre: npt.NDArray[np.object_]
     device: npt.NDArray[np.object_]
+    groups: npt.NDArray[np.object_]
     flow: list[tuple[str, int, str]]
     feature_rows: list[Row]
 
@@ -177,7 +198,7 @@ def make_panel(
             where=study.name,
             mend="lower k_max or add subjects",
         )
-    centre, device = _places(cohort, list(chosen.index), study)
+    centre, device = places(cohort, list(chosen.index), study)
     by = {"device": device, "centre": centre, "none": np.full(len(chosen), "", dtype=object)}[
         parameters.level_by
     ]
@@ -188,6 +209,7 @@ def make_panel(
         worse=np.array([worsening_sign(name.split("/")[0]) for name in kept], dtype=np.float64),
         centre=centre,
         device=device,
+        groups=by,
         flow=flow,
         feature_rows=list(_feature_rows(missing, kept, len(measured))),
     )
@@ -219,10 +241,20 @@ def level_out(raw: Floats, groups: npt.NDArray[np.object_]) -> Levelled:
     return Levelled((raw - shift) / scale, (lower - shift) / scale, (upper - shift) / scale, shift, scale)
 
 
-def _places(
+def places(
     cohort: Cohort, subjects: list[str], study: Study
 ) -> tuple[npt.NDArray[np.object_], npt.NDArray[np.object_]]:
-    """Centre of each subject, and the device that measured the features; "" where not recorded."""
+    """Centre of each subject, and the device that measured the features; "" where not recorded.
+
+    Parameters
+    ----------
+    cohort : Cohort
+        Subjects, acquisitions and rows.
+    subjects : list of str
+        Whose.
+    study : Study
+        Names the features.
+    """
     centre = cohort.subjects.set_index("subject")["centre"].reindex(subjects).fillna("")
     measures = {feature.measure for feature in study.features}
     rows = cohort.measurements

@@ -229,6 +229,30 @@ def run_study(
     return result
 
 
+def assign_patients(result: Path, cohort_path: Path, out: Path) -> pd.DataFrame:
+    """Put new patients into the clusters and on the axis of a phenotype study.
+
+    Parameters
+    ----------
+    result : Path
+        Result folder of the study.
+    cohort_path : Path
+        The new patients.
+    out : Path
+        Prediction rows as CSV or Parquet.
+
+    Raises
+    ------
+    NotReadable, InvalidInput, NotWritable
+        If the result holds no clusters, the cohort lacks a feature, or a file fails.
+    """
+    found = load_result(result)
+    assigner = load_module("studies", "phenotypes").assign
+    rows: pd.DataFrame = assigner(found, study_folder.read_cohort(cohort_path))
+    write_table(rows.assign(study=f"{found.study.name}@{found.study.digest}"), out)
+    return rows
+
+
 def validate_rows(
     rows_path: Path, against_path: Path, *, across: str, by_site: bool = False, out: Path | None = None
 ) -> pd.DataFrame:
