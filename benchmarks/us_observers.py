@@ -14,10 +14,9 @@ SPACE = "{http://schemas.openxmlformats.org/spreadsheetml/2006/main}"
 REFERENCE = "{http://schemas.openxmlformats.org/officeDocument/2006/relationships}id"
 TUNING = ("S1", "S2", "S3", "S4", "S5")
 """Subjects of set 1 on whom constants were set; everybody else is test."""
-TRIALS = {"030": "030", "120": "120", "210": "210", "500": "500"}
 COLUMNS = (
-    "dataset", "image", "subject", "observer", "fascicle_angle", "aponeurosis_angle", "aponeurosis_angle_deep",
-    "top", "bottom", "thickness",
+    "dataset", "image", "subject", "observer", "fascicle_angle", "aponeurosis_angle",
+    "aponeurosis_angle_deep", "top", "bottom", "thickness",
 )  # fmt: skip
 
 
@@ -43,7 +42,13 @@ def sheets(path: Path) -> dict[str, list[dict[str, str | float]]]:
                         continue
                     letter = re.sub(r"\d", "", cell.attrib["r"])
                     kind = cell.attrib.get("t", "n")
-                    cells[letter] = words[int(value.text)] if kind == "s" else value.text if kind != "n" else float(value.text)
+                    cells[letter] = (
+                        words[int(value.text)]
+                        if kind == "s"
+                        else value.text
+                        if kind != "n"
+                        else float(value.text)
+                    )
                 rows.append(cells)
             out[sheet.attrib["name"]] = rows
         return out
@@ -54,7 +59,9 @@ def _number(cells: dict[str, str | float], letter: str | None) -> float:
     return float(value) if isinstance(value, float) else np.nan
 
 
-def _row(values: tuple[object, ...], cells: dict[str, str | float], letters: dict[str, str]) -> dict[str, object]:
+def _row(
+    values: tuple[object, ...], cells: dict[str, str | float], letters: dict[str, str]
+) -> dict[str, object]:
     numbers = {name: _number(cells, letters.get(name)) for name in COLUMNS[4:]}
     return dict(zip(COLUMNS[:4], values, strict=True)) | numbers
 

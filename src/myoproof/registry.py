@@ -36,6 +36,7 @@ REGISTRY: dict[str, dict[str, str]] = {
         "drawn": "myoproof.segmentation.drawn:segment",
         "thigh": "myoproof.segmentation.thigh:segment",
         "tissue": "myoproof.segmentation.tissue:segment",
+        "muscle_us": "myoproof.segmentation.muscle_us:segment",
         "nerve": "myoproof.segmentation.nerve:segment",
     },
     "measures": {

@@ -19,10 +19,12 @@ from myoproof.cli import (
     measure_multiecho,
     measure_radiomics,
     measure_relaxation,
+    measure_ultrasound,
     norms,
     read,
     run,
     segment,
+    segment_nerve,
     study,
     tables,
 )
@@ -57,10 +59,12 @@ GROUPS = {
 }
 for _name, _group in GROUPS.items():
     app.add_typer(_group.commands, name=_name)
+segment.commands.command("nerve")(segment_nerve.segment_nerve)
 measure.commands.command("multiecho")(measure_multiecho.measure_multiecho)
 measure.commands.command("radiomics")(measure_radiomics.measure_radiomics)
 measure.commands.command("derived")(measure_derived.measure_derived)
 measure.commands.command("relaxation")(measure_relaxation.measure_relaxation)
+measure.commands.command("ultrasound")(measure_ultrasound.measure_ultrasound)
 for _command in (tables.demo, tables.validate, tables.deliver, tables.query):
     app.command()(_command)
 app.command("report", help="Alias of deliver.")(tables.deliver)

@@ -1,4 +1,4 @@
-"""Aponeurosis edges: long, nearly straight steps of brightness across a B-mode image, found along all slopes."""
+"""Aponeurosis edges: long, nearly straight steps of brightness across a B-mode image, along all slopes."""
 
 from dataclasses import dataclass
 
@@ -20,7 +20,10 @@ THICKNESSES = ((5, 7), (11, 16))
 LOCAL_SD = 16.0
 CONTRAST_FLOOR = 0.08
 CLIP = (-0.5, 1.5)
-CANDIDATES = 12
+CANDIDATES = (12, 20)
+"""Upper and lower edges kept: fascicles that end at the deep aponeurosis make many lower ones (proposal)."""
+UPPER_WITHIN, LOWER_WITHIN = (0.0, 0.65), (0.2, 1.0)
+"""Share of the image height in which an edge's middle lies (proposal)."""
 REACH = 12
 TOLL = 0.12
 
@@ -78,7 +81,7 @@ def prepare(image: npt.NDArray[np.uint8], tissue: npt.NDArray[np.bool_] | None =
     Work
     """
     scale = WORK_ROWS / image.shape[0]
-    cols = max(int(round(image.shape[1] * scale)), 16 * STEP)
+    cols = max(round(image.shape[1] * scale), 16 * STEP)
     small = cv2.resize(image, (cols, WORK_ROWS), interpolation=cv2.INTER_AREA).astype(np.float32) / 255
     if tissue is None or bool(tissue.all()):
         return Work(small, _fewer(_contrast(small, None)), None, scale)
@@ -88,31 +91,33 @@ def prepare(image: npt.NDArray[np.uint8], tissue: npt.NDArray[np.bool_] | None =
     return Work(small * weight, _fewer(normal), _fewer(weight) > 0.5, scale)
 
 
-def edges(work: Work, *, count: int = CANDIDATES) -> tuple[Edges, Edges]:
+def edges(work: Work, *, count: tuple[int, int] = CANDIDATES) -> tuple[Edges, Edges]:
     """Strongest edges of both polarities, each followed from side to side.
 
     Parameters
     ----------
     work : Work
-    count : int
-        At most so many of each.
+    count : tuple of int
+        At most so many upper and lower edges.
 
     Returns
     -------
     upper, lower : Edges
-        Bright above and dark below (the lower side of a superficial aponeurosis), and the reverse (the upper side
-        of a deep one). Strongest first; may be empty.
+        Bright above and dark below (the lower side of a superficial aponeurosis), and the reverse (the
+        upper side of a deep one). Strongest first; may be empty.
     """
     found = _lines(work, count)
     followed = []
     for polarity, lines in enumerate(found):
-        straight = {slope: _responses(work.normal, work.valid, slope, STEP, 5) for slope in {s for s, _ in lines}}
+        straight = {
+            slope: _responses(work.normal, work.valid, slope, STEP, 5) for slope in {s for s, _ in lines}
+        }
         steps = [(slope, straight[slope][polarity], straight[slope][2], y) for slope, y in lines]
         followed.append(_followed(work, steps))
     return followed[0], followed[1]
 
 
-def _lines(work: Work, count: int) -> tuple[list[tuple[float, int]], list[tuple[float, int]]]:
+def _lines(work: Work, count: tuple[int, int]) -> tuple[list[tuple[float, int]], list[tuple[float, int]]]:
     """Slope and row of the strongest straight edges of both polarities, sought on twice as coarse columns."""
     half = (max(work.normal.shape[1] // 2, 4), WORK_ROWS)
     coarse = cv2.resize(work.normal, half, interpolation=cv2.INTER_AREA)
@@ -125,8 +130,8 @@ def _lines(work: Work, count: int) -> tuple[list[tuple[float, int]], list[tuple[
         for each, step in zip(means, steps, strict=True):
             each.append(_row_means(step, seen))
     cols = work.image.shape[1]
-    upper, lower = (_peaks(np.array(each), count, cols) for each in means)
-    return upper, lower
+    upper = _peaks(np.array(means[0]), UPPER_WITHIN, count[0], cols)
+    return upper, _peaks(np.array(means[1]), LOWER_WITHIN, count[1], cols)
 
 
 def _contrast(image: Array, weight: Array | None) -> Array:
@@ -150,7 +155,9 @@ def _sheared(image: Array, rise: float) -> Array:
     rows, cols = image.shape
     matrix = np.array([[1, 0, 0], [rise, 1, -rise * (cols - 1) / 2]], dtype=np.float32)
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-    return np.asarray(cv2.warpAffine(image, matrix, (cols, rows), flags=flags, borderMode=cv2.BORDER_REPLICATE))
+    return np.asarray(
+        cv2.warpAffine(image, matrix, (cols, rows), flags=flags, borderMode=cv2.BORDER_REPLICATE)
+    )
 
 
 def _responses(
@@ -188,12 +195,11 @@ def _row_means(step: Array, seen: Array | None) -> Rows:
     return np.where(share > 0.3, means, -1.0)
 
 
-def _peaks(means: Rows, count: int, cols: int) -> list[tuple[float, int]]:
+def _peaks(means: Rows, within: tuple[float, float], count: int, cols: int) -> list[tuple[float, int]]:
     """Slope and row of the strongest lines that differ by five rows or more between them."""
     left = means.copy()
-    left[:, :4] = -1
-    left[:, -4:] = -1
     rows = np.arange(means.shape[1])
+    left[:, (rows < max(4, within[0] * rows.size)) | (rows > min(rows.size - 4, within[1] * rows.size))] = -1
     found: list[tuple[float, int]] = []
     while len(found) < count:
         s, y = np.unravel_index(int(np.argmax(left)), left.shape)
@@ -207,7 +213,7 @@ def _peaks(means: Rows, count: int, cols: int) -> list[tuple[float, int]]:
 
 
 def _followed(work: Work, lines: list[tuple[float, Array, Array | None, int]]) -> Edges:
-    """Let each line bend: the path of largest step within reach, one row per two nodes at most, each at a toll."""
+    """Let each line bend: the path of largest step within reach, a row per two nodes at most, at a toll."""
     count = work.normal.shape[1]
     if not lines:
         return Edges(np.zeros((0, count)), np.zeros((0, count)))
@@ -216,14 +222,21 @@ def _followed(work: Work, lines: list[tuple[float, Array, Array | None, int]]) -
     gains = np.stack([_reachable(step, seen, y + offsets, nodes) for _, step, seen, y in lines])
     paths, values = _best_paths(gains)
     bend = offsets[paths].astype(np.float64)
-    bend = np.stack([cv2.GaussianBlur(b[None], (0, 0), 1.5, borderType=cv2.BORDER_REPLICATE)[0] for b in bend])
+    bend = np.stack(
+        [cv2.GaussianBlur(b[None], (0, 0), 1.5, borderType=cv2.BORDER_REPLICATE)[0] for b in bend]
+    )
     every = np.arange(count)
     run = (every - (count - 1) / 2) * STEP
-    rows = [y + slope * run + np.interp(every, nodes, b) - 0.5 for (slope, _, _, y), b in zip(lines, bend, strict=True)]
+    rows = [
+        y + slope * run + np.interp(every, nodes, b) - 0.5
+        for (slope, _, _, y), b in zip(lines, bend, strict=True)
+    ]
     return Edges(np.array(rows), np.array([np.interp(every, nodes, v) for v in values]))
 
 
-def _reachable(step: Array, seen: Array | None, rows: npt.NDArray[np.int64], nodes: npt.NDArray[np.int64]) -> Rows:
+def _reachable(
+    step: Array, seen: Array | None, rows: npt.NDArray[np.int64], nodes: npt.NDArray[np.int64]
+) -> Rows:
     inside = (rows >= 0) & (rows < step.shape[0])
     held = np.clip(rows, 0, step.shape[0] - 1)
     gains = step[held][:, nodes].T.astype(np.float64)

@@ -1,4 +1,4 @@
-"""Pairs of aponeurosis edges and what speaks for each: long bands, oblique streaks between them and none outside."""
+"""Pairs of aponeurosis edges and what speaks for each: long bands, oblique streaks between them alone."""
 
 from dataclasses import dataclass
 
@@ -15,8 +15,10 @@ NAMES = (
     "step_lower", "cover_lower", "weak_lower", "band_lower", "end_lower",
     "tilt", "tilt_first", "tilt_middle", "tilt_last", "tilt_over", "tilt_under", "level", "level_over",
     "brighter_than_under", "brighter_over", "bright",
-    "thick", "thick_off", "top", "bottom", "diverge", "slope_upper", "slope_lower", "bend_upper", "bend_lower",
-    "rival_upper_inside", "rival_lower_inside", "rival_upper_over", "rival_lower_under",
+    "thick", "thick_off", "top", "bottom", "diverge", "slope_upper", "slope_lower", "bend_upper",
+    "bend_lower", "rival_upper_inside", "rival_lower_inside", "rival_upper_over", "rival_lower_under",
+    "band_upper_inside", "band_lower_inside", "better_upper_inside", "better_lower_inside",
+    "better_upper_over", "better_lower_under", "tilt_weakest", "weak_lower_inside",
 )  # fmt: skip
 """Order of the columns of `Pairs.features`."""
 TENSOR_SD = 5.0
@@ -69,7 +71,10 @@ def pairs(work: Work, upper: Edges, lower: Edges) -> Pairs:
     columns |= _brightness(work, upper.rows[i], lower.rows[j])
     columns |= _lengths(upper, lower, i, j, rises)
     columns |= _shape(upper.rows, lower.rows, i, j, work.normal.shape[0])
-    columns |= _rivals(upper, lower, i, j)
+    columns |= _rivals(work, upper, lower, i, j)
+    columns["tilt_weakest"] = np.minimum(
+        np.minimum(columns["tilt_first"], columns["tilt_middle"]), columns["tilt_last"]
+    )
     features = np.stack([columns[name] for name in NAMES], axis=1)
     return Pairs(upper.rows[i], lower.rows[j], rises, features)
 
@@ -116,7 +121,12 @@ def _tensor(image: npt.NDArray[np.float32]) -> tuple[_Sums, _Sums]:
     down = cv2.Scharr(smooth, cv2.CV_32F, 0, 1)
     size = (max(image.shape[1] // STEP, 8), image.shape[0])
     xx, yy, xy = (
-        cv2.GaussianBlur(cv2.resize(p, size, interpolation=cv2.INTER_AREA), (0, 0), sigmaX=TENSOR_SD / STEP, sigmaY=TENSOR_SD)
+        cv2.GaussianBlur(
+            cv2.resize(p, size, interpolation=cv2.INTER_AREA),
+            (0, 0),
+            sigmaX=TENSOR_SD / STEP,
+            sigmaY=TENSOR_SD,
+        )
         for p in (across * across, down * down, across * down)
     )
     energy = xx + yy + TENSOR_FLOOR
@@ -201,20 +211,45 @@ def _shape(
     }
 
 
-def _rivals(upper: Edges, lower: Edges, i: npt.NDArray[np.int64], j: npt.NDArray[np.int64]) -> dict[str, Rows]:
-    """Strongest other edge inside the pair, above it and below it."""
+def _rivals(
+    work: Work, upper: Edges, lower: Edges, i: npt.NDArray[np.int64], j: npt.NDArray[np.int64]
+) -> dict[str, Rows]:
+    """Strongest other edge inside the pair, above it and below it; by how much its band is the better one."""
+    local = _Sums(work.normal)
     at_upper, at_lower = upper.rows.mean(axis=1), lower.rows.mean(axis=1)
     top, bottom = at_upper[i], at_lower[j]
     depth = bottom - top
-
-    def strongest(edges: Edges, at: Rows, low: Rows, high: Rows) -> Rows:
-        between = (at > low[:, None]) & (at < high[:, None])
-        return np.asarray(np.where(between, edges.strength.mean(axis=1), 0).max(axis=1), dtype=np.float64)
-
+    band_upper = _even(local.mean(upper.rows - 6, upper.rows)[0], upper)
+    band_lower = _even(local.mean(lower.rows, lower.rows + 6)[0], lower)
+    weak = np.quantile(lower.strength, 0.15, axis=1)
     nowhere = np.full_like(top, np.inf)
+    inside_upper = _between(at_upper, top + 8, bottom - 0.3 * depth)
+    inside_lower = _between(at_lower, top + 0.3 * depth, bottom - 8)
+    over, under = _between(at_upper, -nowhere, top - 8), _between(at_lower, bottom + 8, nowhere)
+    step_upper, step_lower = upper.strength.mean(axis=1), lower.strength.mean(axis=1)
     return {
-        "rival_upper_inside": strongest(upper, at_upper, top + 8, bottom - 0.3 * depth),
-        "rival_lower_inside": strongest(lower, at_lower, top + 0.3 * depth, bottom - 8),
-        "rival_upper_over": strongest(upper, at_upper, -nowhere, top - 8),
-        "rival_lower_under": strongest(lower, at_lower, bottom + 8, nowhere),
+        "rival_upper_inside": _most(step_upper, inside_upper),
+        "rival_lower_inside": _most(step_lower, inside_lower),
+        "rival_upper_over": _most(step_upper, over),
+        "rival_lower_under": _most(step_lower, under),
+        "band_upper_inside": _most(band_upper, inside_upper),
+        "band_lower_inside": _most(band_lower, inside_lower),
+        "better_upper_inside": np.maximum(_most(band_upper, inside_upper) - band_upper[i], 0),
+        "better_lower_inside": np.maximum(_most(band_lower, inside_lower) - band_lower[j], 0),
+        "better_upper_over": np.maximum(_most(band_upper, over) - band_upper[i], 0),
+        "better_lower_under": np.maximum(_most(band_lower, under) - band_lower[j], 0),
+        "weak_lower_inside": _most(weak, inside_lower),
     }
+
+
+def _even(band: Rows, edges: Edges) -> Rows:
+    """Brightness of a band times the share of the width over which it is seen."""
+    return np.asarray(np.maximum(band, 0) * (edges.strength > 0.2).mean(axis=1))
+
+
+def _between(at: Rows, low: Rows, high: Rows) -> npt.NDArray[np.bool_]:
+    return np.asarray((at > low[:, None]) & (at < high[:, None]))
+
+
+def _most(value: Rows, where: npt.NDArray[np.bool_]) -> Rows:
+    return np.asarray(np.where(where, value, 0).max(axis=1), dtype=np.float64)

@@ -12,12 +12,18 @@ from myoproof.vocabulary.lookup import words
 
 KINDS = ("muscle", "group")
 FILLERS = frozenset({"m", "musculus", "muscle", "the", "of"})
-LATIN = {"medialis": "medial", "lateralis": "lateral", "mediale": "medial", "laterale": "lateral", "caput": "head"}
+LATIN = {
+    "medialis": "medial",
+    "lateralis": "lateral",
+    "mediale": "medial",
+    "laterale": "lateral",
+    "caput": "head",
+}
 """Latin words that vocabulary names of one muscle have in English."""
 
 
 def muscle(name: str) -> str:
-    """The site of a muscle: its vocabulary name, English name, abbreviation, words in any order, or a synonym.
+    """The site of a muscle, by vocabulary name, English name, abbreviation, words in any order or synonym.
 
     Parameters
     ----------
