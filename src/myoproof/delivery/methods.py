@@ -50,6 +50,17 @@ KIND_METHODS: Mapping[str, str] = MappingProxyType(
             " measure was bootstrapped as well. p is adjusted within the families named here: Holm within"
             " the primary, Benjamini–Hochberg in the others unless the parameters say otherwise."
         ),
+        "design": (
+            "Each outcome's untreated change, worsening positive, was held against the spread of one"
+            " patient's contribution. t test: change at the last visit over its SD, exact by the noncentral t."
+            " Random slopes: Edland's formula with the REML variances. Generalised least squares: Diggle's formula"
+            " with the visits' covariance (EM). Repeated measures: the formula of Lu, Luo and Chen with"
+            " drop-out within. Intervals are bias-corrected bootstrap intervals over patients, turned into"
+            " sizes. The shrunken size draws each standardised response mean towards the mean of all"
+            " candidates by their joint sampling covariance (empirical Bayes). Adjustment for prognosis takes"
+            " the correlation of the change with its prediction in patients left out, and is refused where"
+            " there is none."
+        ),
     }
 )
 KIND_LIMITS: Mapping[str, tuple[str, ...]] = MappingProxyType(
@@ -67,6 +78,12 @@ KIND_LIMITS: Mapping[str, tuple[str, ...]] = MappingProxyType(
             " those who stayed may understate progression.",
             "Sample sizes inherit the uncertainty of the response means: plan with their intervals, not"
             " their points.",
+        ),
+        "design": (
+            "A treatment is taken to slow everyone's change by the same amount; one that slows in proportion"
+            " needs fewer patients, one that helps a few needs more.",
+            "The next trial's patients are taken to worsen as the pilot's did; the intervals tell the chance"
+            " of the pilot, not a change of population, centre or scanner.",
         ),
     }
 )

@@ -134,7 +134,7 @@ def joint_rows(
         return
     yield from _fitted(fit, {**base, "analysis": "joint_model"}, found.unit)
     dense = fit_joint(
-        found.rows, found.survival, replace(form, hermite=DENSE_NODES, recentred=1), level=level
+        found.rows, found.survival, replace(form, hermite=max(DENSE_NODES, form.hermite + 4)), level=level
     )
     yield from _fitted(dense, {**base, "analysis": "joint_dense"}, found.unit)
     yield from _naive(fit, {**base, "analysis": "joint_naive"}, form, found.unit, level)
