@@ -52,11 +52,11 @@ KIND_METHODS: Mapping[str, str] = MappingProxyType(
         ),
         "design": (
             "Each outcome's untreated change, worsening positive, was held against the spread of one"
-            " patient's contribution. t test: change at the last visit over its SD, exact by the noncentral t."
-            " Random slopes: Edland's formula with the REML variances. Generalised least squares: Diggle's formula"
-            " with the visits' covariance (EM). Repeated measures: the formula of Lu, Luo and Chen with"
-            " drop-out within. Intervals are bias-corrected bootstrap intervals over patients, turned into"
-            " sizes. The shrunken size draws each standardised response mean towards the mean of all"
+            " patient's contribution. t test: change at the last visit over its SD, exact by the noncentral"
+            " t. Random slopes: Edland's formula with the REML variances. Generalised least squares: Diggle's"
+            " formula with the visits' covariance (EM). Repeated measures: the formula of Lu, Luo and Chen"
+            " with drop-out within. Intervals are bias-corrected bootstrap intervals over patients, turned"
+            " into sizes. The shrunken size draws each standardised response mean towards the mean of all"
             " candidates by their joint sampling covariance (empirical Bayes). Adjustment for prognosis takes"
             " the correlation of the change with its prediction in patients left out, and is refused where"
             " there is none."
