@@ -6,7 +6,7 @@ from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
-from scipy import stats
+from scipy import special
 
 from myoproof.numerics.mmrm import Mmrm
 from myoproof.numerics.mmrm_kenward import Adjustment, adjustment, approximate_f
@@ -124,8 +124,8 @@ def estimate(inference: Inference, combination: Floats, *, level: float = 0.95) 
     if not (se > 0 and df > 0):
         return Estimate(value, se, math.nan, math.nan, math.nan, math.nan, math.nan, estimable=True)
     statistic = value / se
-    half = float(stats.t.ppf((1 + level) / 2, df)) * se
-    p = 2 * float(stats.t.sf(abs(statistic), df))
+    half = float(special.stdtrit(df, (1 + level) / 2)) * se
+    p = 2 * float(special.stdtr(df, -abs(statistic)))
     return Estimate(value, se, df, statistic, p, value - half, value + half, estimable=True)
 
 
@@ -161,7 +161,7 @@ def joint_test(inference: Inference, combinations: Floats) -> FTest:
         df = _pooled([degrees_of_freedom(inference, axis @ rows) for axis in axes.T])
     if not df > 0:
         return FTest(statistic, q, math.nan, math.nan)
-    return FTest(statistic, q, df, float(stats.f.sf(statistic, q, df)))
+    return FTest(statistic, q, df, float(special.fdtrc(q, df, statistic)))
 
 
 def estimable_part(fit: Mmrm, combinations: Floats) -> Floats | None:

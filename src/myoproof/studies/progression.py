@@ -22,7 +22,7 @@ from myoproof.studies.progression_league import league_rows
 from myoproof.studies.progression_legs import leg_rows
 from myoproof.studies.progression_mmrm import mmrm_rows, slope_rows
 from myoproof.studies.progression_panel import Course, Panel, Parameters, Procedure, make_panel
-from myoproof.studies.progression_visits import check_visits, windowed
+from myoproof.studies.progression_visits import check_visits, finding_row, windowed
 
 METHOD = "progression"
 METHOD_VERSION = 1
@@ -77,6 +77,8 @@ def run(
     _refuse_trial(study, parameters)
     chosen, flow = select(cohort, study.cohort)
     planned = windowed(chosen, parameters.visits, parameters.visit_rule)
+    if parameters.mmrm is not None and planned.cohort.measurements["session"].nunique() < 2:
+        return _one_visit(study, planned.cohort, [*planned.rows])
     panel = make_panel(planned.cohort, study, parameters)
     rows: list[Row] = [*_flow_rows(flow, panel, parameters), *planned.rows]
     parts = _parts(planned.cohort, panel, study, parameters, rng=rng)
@@ -90,6 +92,17 @@ def run(
         predictions=predictions_frame(_prediction_rows(panel)),
         simulated=is_simulated(chosen.measurements),
     )
+
+
+def _one_visit(study: Study, cohort: Cohort, rows: list[Row]) -> Result:
+    """The result of a trial whose subjects came once: what was found, and that nothing can be estimated."""
+    rows.append(finding_row("one_visit", "no change can be measured", len(cohort.subjects)))
+    rows += [
+        {"analysis": "contrast", "term": feature.measure, "absent": "single_visit"}
+        for feature in study.features
+    ]
+    simulated = is_simulated(cohort.measurements)
+    return Result(study, estimates_frame(rows), predictions_frame([]), simulated=simulated)
 
 
 Part = tuple[str, Callable[[], Iterator[Row]]]
