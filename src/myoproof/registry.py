@@ -49,6 +49,7 @@ REGISTRY: dict[str, dict[str, str]] = {
         "femur": "myoproof.measures.femur:measure",
         "size": "myoproof.measures.size:measure",
         "nerve": "myoproof.measures.nerve:measure",
+        "architecture": "myoproof.measures.architecture:measure",
         "echogenicity": "myoproof.measures.echogenicity:measure",
     },
     "derivations": {
