@@ -29,7 +29,7 @@ __all__ = ["UltrasoundReading", "read", "reading"]
 FRAMES_LOOKED_AT = 5
 """Frames of a cine on which the tissue is looked for (proposal)."""
 WORTH_A_FLAG = 0.002
-"""Part of the tissue, left out as colour or text, from which rows are flagged (proposal)."""
+"""Part of the tissue, left out as colour, from which rows are flagged (proposal)."""
 FLAGS = {
     "text": "text_masked",
     "colour": "colour_masked",
@@ -260,7 +260,8 @@ def _within(raw: Raw, shape: Sequence[int]) -> Box | None:
     told = ultrasound_scale.tissue_regions(raw.stated.regions)
     if len(told) != 1 or not ultrasound_scale.fits(told[0].box, (shape[0], shape[1])):
         return None
-    return told[0].box
+    top, bottom, left, right = told[0].box
+    return top, min(bottom + 1, shape[0]), left, min(right + 1, shape[1])
 
 
 def _without_marks(raw: Raw, dark: Grey, tissue: Tissue, name: str) -> tuple[Mask, Sequence[Finding]]:
@@ -275,7 +276,8 @@ def _without_marks(raw: Raw, dark: Grey, tissue: Tissue, name: str) -> tuple[Mas
     marks = ultrasound_marks.marks(dark, shown)
     if share := marks.sum() / whole:
         message = f"letters or marks on {share:.1%} of the tissue are left out"
-        found.append(Finding("info", "text" if share > WORTH_A_FLAG else "specks", message, name))
+        kind = "text" if ultrasound_marks.legible(marks, tissue.box) else "specks"
+        found.append(Finding("info", kind, message, name))
         shown = shown & ~marks
     return shown, found
 

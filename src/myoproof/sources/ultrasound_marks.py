@@ -3,7 +3,7 @@
 import cv2
 import numpy as np
 
-from myoproof.sources.ultrasound_types import Grey, Mask
+from myoproof.sources.ultrasound_types import Box, Grey, Mask
 
 STROKE = 5
 """Widest stroke, pixels, of letters and calipers (proposal)."""
@@ -14,6 +14,12 @@ BRIGHT = 150
 LETTERS = 12
 """Fewest such pixels near one another (proposal)."""
 NEAR = 31
+RIM = 0.03
+"""Part of the height, along the image's edges, where ticks lie."""
+WORD = 250
+"""Pixels, halo included, from which marks may be a word (proposal)."""
+SAME_INK = 20
+"""Grey levels by which letters are darker than their strokes' middle, where those cross."""
 HALO = 2
 """Pixels around a mark that its smoothing touches."""
 
@@ -53,8 +59,17 @@ def _marks(grey: Grey, region: Mask) -> Mask:
     around = cv2.dilate(crowded, np.ones((NEAR, NEAR), np.uint8))
     square = np.ones((STROKE + 2, STROKE + 2), np.uint8)
     thin = cv2.compare(cv2.morphologyEx(grey, cv2.MORPH_TOPHAT, square), SHARP, cv2.CMP_GT)
-    strokes = cv2.bitwise_and(cv2.bitwise_and(thin, around), cv2.compare(grey, BRIGHT, cv2.CMP_GT))
+    ink = int(np.median(grey[sharp > 0]))
+    inked = cv2.bitwise_or(thin, cv2.inRange(grey, max(ink - SAME_INK, 0), 255))
+    strokes = cv2.bitwise_and(cv2.bitwise_and(inked, around), cv2.compare(grey, BRIGHT, cv2.CMP_GT))
     return widened((strokes > 0) & region)
+
+
+def legible(found: Mask, box: Box) -> bool:
+    """Whether marks are enough for letters; ticks at the image's edge and a probe's mark are not."""
+    top, bottom, left, right = box
+    rim = round(RIM * (bottom - top))
+    return bool(found[top + rim : bottom - rim, left + rim : right - rim].sum() >= WORD)
 
 
 def widened(mask: Mask) -> Mask:

@@ -148,8 +148,8 @@ def _best(bright: Mask, span: float) -> Ruler | None:
     for column in np.flatnonzero(likely & (number >= FEWEST)):
         _keep(found, int(column), _even(bright[:, column]), span)
     near = np.zeros(lit.size, bool)
-    for column in found:
-        near[max(0, column - LONGEST) : column + LONGEST] = True
+    for place in found:
+        near[max(0, place - LONGEST) : place + LONGEST] = True
     for column in np.flatnonzero(likely & near & (number < FEWEST) & (number >= FEWEST_LONG)):
         _keep(found, int(column), _even(bright[:, column]), span)
     return _together(found)

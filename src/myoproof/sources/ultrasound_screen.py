@@ -90,7 +90,17 @@ def _content(grey: Grey, tolerance: int, cell: int, patch: int) -> tuple[Grey, t
         if outer is not None:
             kept.append(level)
             content = cv2.subtract(content, cv2.bitwise_and(near, outer))
+    for turn in range(4):
+        _trimmed(np.rot90(content, turn), np.rot90(grey, turn), tolerance)
     return content, tuple(kept)
+
+
+def _trimmed(content: Grey, grey: Grey, tolerance: int) -> None:
+    """Even lines at the first edge are background, however few."""
+    for line in range(PATCH):
+        if int(grey[line].max()) - int(grey[line].min()) > 2 * tolerance:
+            return
+        content[line] = 0
 
 
 def _levels(counts: npt.NDArray[np.float32], size: int, tolerance: int) -> tuple[int, ...]:
