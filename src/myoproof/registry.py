@@ -28,6 +28,7 @@ REGISTRY: dict[str, dict[str, str]] = {
         "bmode": "myoproof.phantoms.bmode:frame",
         "bmode-cine": "myoproof.phantoms.bmode_cine:cine",
         "als-ultrasound": "myoproof.phantoms.ultrasound:cohort",
+        "ultrasound-devices": "myoproof.phantoms.devices_us:cohort",
         "als-mri": "myoproof.phantoms.mri:cohort",
         "als-trial": "myoproof.phantoms.trial:cohort",
         "proact": "myoproof.phantoms.proact:export",
@@ -60,6 +61,7 @@ REGISTRY: dict[str, dict[str, str]] = {
     },
     "harmonisers": {
         "combat": "myoproof.measures.harmonise:derive",
+        "device_transfer": "myoproof.measures.devices:derive",
     },
     "studies": {
         "phenotypes": "myoproof.studies.phenotypes:run",
@@ -77,6 +79,7 @@ REGISTRY: dict[str, dict[str, str]] = {
         "claims": "myoproof.evidence.claims:check",
         "repeatability": "myoproof.evidence.repeatability:check",
         "harmonisation": "myoproof.evidence.harmonisation:check",
+        "devices": "myoproof.evidence.devices:check",
         "leakage": "myoproof.evidence.leakage:check",
     },
     "writers": {
@@ -87,6 +90,7 @@ REGISTRY: dict[str, dict[str, str]] = {
         "mri-page": "myoproof.delivery.mri_page:write",
         "mri-report": "myoproof.delivery.mri_report:write",
         "describe": "myoproof.delivery.describe:write",
+        "devices": "myoproof.delivery.devices:write",
         "null-page": "myoproof.delivery.null_page:write",
         "ultrasound-files": "myoproof.delivery.ultrasound_files:write",
         "import-flow": "myoproof.delivery.flow_import:write",

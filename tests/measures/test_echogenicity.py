@@ -97,9 +97,11 @@ def test_an_empty_label_is_an_absent_row() -> None:
 
 
 def test_an_unsure_segmenter_gives_absent_rows() -> None:
-    rows = measure(scan(noise()), drawn(_2=0.1, _3=0.1), params=PLAIN)
+    rows = measure(scan(noise()), drawn(_2=0.1, _3=0.0), params=PLAIN)
     assert value(rows, "echogenicity")["absent"] == "low_confidence"
     assert value(rows, "echogenicity", site="soleus")["absent"] == "no_muscle_found"
+    rows = measure(scan(noise()), drawn(_3=0.3), params=PLAIN)
+    assert value(rows, "echogenicity", site="soleus")["absent"] == "low_confidence"
     rows = measure(scan(noise()), drawn(_2=0.4), params=PLAIN)
     assert value(rows, "echogenicity")["flags"] == "low_confidence"
     assert value(rows, "echogenicity")["quality"] == "warn"

@@ -5,12 +5,14 @@ from typing import Annotated
 
 import typer
 
+from myoproof.cli import harmonise_devices
 from myoproof.cli.options import Into
 from myoproof.cli.printing import print_frame, workflow
 
 commands = typer.Typer(
     no_args_is_help=True, help="Take differences between sites or devices out of rows (ComBat)."
 )
+commands.add_typer(harmonise_devices.commands, name="devices")
 Cohort = Annotated[Path, typer.Option(help="Study folder, or folder of plain CSVs.")]
 Rows = Annotated[Path | None, typer.Option(help="Rows (CSV or Parquet) instead of the cohort's own.")]
 

@@ -11,7 +11,7 @@ from myoproof.core.segmentation import Segmentation
 from myoproof.core.table import Table, from_rows
 from myoproof.errors import Finding, InvalidInput, refuse
 from myoproof.measures.echogenicity_calibration import fitting
-from myoproof.measures.echogenicity_params import DOUBTFUL, UNSURE, Params, check
+from myoproof.measures.echogenicity_params import DOUBTFUL, NOTHING, UNSURE, Params, check
 from myoproof.measures.echogenicity_regions import (
     SUBCUTANEOUS,
     Region,
@@ -226,10 +226,12 @@ def _counted(inside: Bools, params: Params) -> Bools | None:
 
 
 def _reason(segmentation: Segmentation, region: Region) -> str:
-    empty = not np.isin(segmentation.labels, region.labels).any()
-    if region.confidence < UNSURE:
-        return "no_muscle_found" if empty and _kind(region.site) == "muscle" else "low_confidence"
-    return "empty_label" if empty else ""
+    if np.isin(segmentation.labels, region.labels).any():
+        return "low_confidence" if region.confidence < UNSURE else ""
+    if not any(label in segmentation.confidence for label in region.labels):
+        return "empty_label"
+    nothing = region.confidence < NOTHING and _kind(region.site) == "muscle"
+    return "no_muscle_found" if nothing else "low_confidence"
 
 
 def _flags(picture: Picture, frames: Mapping[int, Bools], region: Region) -> Row:

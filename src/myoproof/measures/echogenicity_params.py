@@ -15,6 +15,8 @@ CENTRAL_INSET = 0.15
 """Share of a region's thickness that ``central`` leaves out along each fascia (proposal)."""
 UNSURE = 0.25
 """A segmenter's confidence below this gives absent rows, as in architecture."""
+NOTHING = 0.05
+"""An empty label with less confidence than this: no muscle was found; with more: the finder refused."""
 DOUBTFUL = 0.5
 """Below this a row is flagged."""
 
