@@ -63,6 +63,16 @@ KIND_METHODS: Mapping[str, str] = MappingProxyType(
         ),
     }
 )
+TRIAL_METHODS = (
+    "Change from baseline was compared between the arms at every visit by a mixed model for repeated measures"
+    " with visit, arm by visit, baseline and covariates, fitted by restricted maximum likelihood; the first"
+    " covariance structure of the list that converged stands, with the degrees of freedom named here."
+    " Least-squares means stand at the covariates as they are, or balanced. Slopes are from random intercepts"
+    " and slopes with a shared start. Where asked, drop-out was imputed otherwise (parameters by bootstrap,"
+    " pooled by Rubin's rules), worsened until significance went, and death counted as the worst outcome by"
+    " generalised pairwise comparison. The mixed model agrees with SAS PROC MIXED listings to 1e-4. Within"
+    " arms, change is last visit minus baseline by the paired t test and the Wilcoxon test."
+)
 KIND_LIMITS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
         "phenotypes": (
@@ -101,6 +111,7 @@ def methods(study: Study, software: Mapping[str, str]) -> list[tuple[str, str]]:
     """
     told = [
         ("Question", study.question),
+        ("Estimand", _estimand(study)),
         ("Reference", study.reference),
         ("Cohort", _cohort(study)),
         ("Features", sentence_case("; ".join(_feature(feature) for feature in study.features)) + "."),
@@ -108,13 +119,28 @@ def methods(study: Study, software: Mapping[str, str]) -> list[tuple[str, str]]:
         ("Held beside", sentence_case("; ".join(_feature(feature) for feature in study.correlates))),
         ("Adjusted for", sentence_case(series([word(name) for name in study.covariates]))),
         ("Families of tests", ". ".join(_family(name, terms) for name, terms in study.families.items())),
-        ("Analysis", KIND_METHODS.get(study.kind, "")),
+        ("Analysis", TRIAL_METHODS if "mmrm" in study.method else KIND_METHODS.get(study.kind, "")),
         ("Parameters", _parameters(study.method)),
         ("Acceptance criteria", _parameters(study.accept)),
         ("Seed", str(study.seed)),
         ("Software", series([f"{name} {version}" for name, version in software.items()])),
     ]
     return [(head, text) for head, text in told if text]
+
+
+def _estimand(study: Study) -> str:
+    if study.estimand is None:
+        return ""
+    held = study.estimand
+    events = series([f"{word(one.event)}: {word(one.strategy)}" for one in held.intercurrent_events])
+    told = {
+        "population": held.population,
+        "treatment": held.treatment,
+        "endpoint": held.endpoint,
+        "intercurrent events": events,
+        "summary": held.summary,
+    }
+    return sentence_case("; ".join(f"{name}: {text}" for name, text in told.items() if text)) + "."
 
 
 def _cohort(study: Study) -> str:

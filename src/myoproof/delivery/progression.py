@@ -31,6 +31,7 @@ from myoproof.delivery.progression_figures import (
     league_drawing,
 )
 from myoproof.delivery.progression_tables import tables
+from myoproof.delivery.progression_trial import is_trial, trial_parts
 from myoproof.delivery.wording import (
     interval,
     number,
@@ -64,6 +65,8 @@ def section(result: Result, *, key: str, measurements: pd.DataFrame | None = Non
     del measurements
     estimates, simulated = result.estimates, result.simulated
     terms, primary = ordered_terms(result), primary_terms(result)
+    if is_trial(result):
+        return _trial(result, terms, key)
     drawn: dict[str, Any] = {"key": key, "simulated": simulated}
     changes = [
         (
@@ -90,6 +93,22 @@ def section(result: Result, *, key: str, measurements: pd.DataFrame | None = Non
             *_correlations(estimates, primary),
             ("correlations", correlation_drawing(estimates, terms=primary, **drawn)),
             ("fast and slow progressors", tempo_drawing(estimates, terms=terms, **drawn)),
+            *tables(estimates, key=key),
+        ]
+    )
+    return Section(key, result.study.title, parts, result.study.question)
+
+
+def _trial(result: Result, terms: list[str], key: str) -> Section:
+    """A trial: flow and arms compared, then the changes of each arm."""
+    estimates = result.estimates
+    drawn: dict[str, Any] = {"key": key, "simulated": result.simulated}
+    beside: dict[str, Any] = {**drawn, "analysis": "flow_control", "title": "Flow of the reference arm"}
+    parts = arranged(
+        [
+            ("cohort flow", flow_drawing(estimates, **drawn)),
+            ("flow of the reference arm", flow_drawing(estimates, **beside)),
+            *trial_parts(result, key=key, terms=terms),
             *tables(estimates, key=key),
         ]
     )
