@@ -1,13 +1,11 @@
 """The joint model against R JM 1.5-2 (version 4.2.2 of R), its own gradient, and simulated truth."""
 
-import os
-import warnings
 from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
+from benchmarks.joint_data import aids, pbc2, simulated
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
@@ -19,41 +17,16 @@ from myoproof.numerics.joint_likelihood import evaluate, factor_of, nodes_around
 from myoproof.numerics.joint_start import fit_mixed, moments
 from myoproof.numerics.joint_types import JointForm, Repeated, Survival, intercept_and_slope
 
-DATA = (
-    Path(os.environ.get("MYOPROOF_DATA", Path(__file__).parents[2].parent / "shared" / "data"))
-    / "stats_joint"
-)
+ALPHA = -0.5
 AS_JM = {"knots_from": "follow_up", "recentred": 0}
 """R JM places its knots at quantiles of all times and its nodes where the mixed model alone puts them."""
-
-
-def simulated(seed: int, n: int, *, alpha: float = -0.5, late: bool = False) -> tuple[Repeated, Survival]:
-    """Subjects with level 0 (SD 1), slope -0.8 (SD 0.5), residual SD 0.4, and hazard exp(-2 + alpha m(t))."""
-    rng = np.random.default_rng(seed)
-    b = rng.multivariate_normal([0, -0.8], [[1, 0.1], [0.1, 0.25]], n)
-    grid = np.linspace(0, 8, 801)
-    hazard = np.exp(-2 + alpha * (b[:, :1] + b[:, 1:] * grid))
-    steps = (hazard[:, 1:] + hazard[:, :-1]) / 2 * np.diff(grid)
-    cumulative = np.concatenate([np.zeros((n, 1)), np.cumsum(steps, axis=1)], axis=1)
-    level = rng.exponential(size=n)
-    times = np.array([np.interp(level[i], cumulative[i], grid, right=9.0) for i in range(n)])
-    entry = rng.uniform(0, 3, n) if late else np.zeros(n)
-    kept = times > entry
-    b, times, entry = b[kept], times[kept], entry[kept]
-    leaving = entry + rng.uniform(2, 4, entry.size)
-    seen, times = times <= leaving, np.minimum(times, leaving)
-    visits = [np.arange(start, stop, 0.5) for start, stop in zip(entry, times, strict=True)]
-    who = np.repeat(np.arange(times.size), [len(part) for part in visits])
-    when = np.concatenate(visits)
-    values = b[who, 0] + b[who, 1] * when + rng.normal(0, 0.4, when.size)
-    return Repeated(values, when, who), Survival(times, seen, entry=entry if late else None)
 
 
 # ---------------------------------------------------------------- the likelihood
 
 
 def test_the_gradient_is_that_of_the_value() -> None:
-    rows, survival = simulated(1, 40, late=True)
+    rows, survival = simulated(1, 40, late=True, alpha=ALPHA)
     x = np.random.default_rng(2).normal(size=(survival.times.size, 1))
     form = JointForm(association="both", n_knots=2)
     rows, survival = checked(rows, replace(survival, covariates=x, names=("x",)), form)
@@ -78,7 +51,7 @@ def test_the_gradient_is_that_of_the_value() -> None:
 
 
 def test_without_association_the_likelihood_falls_apart_into_its_two_models() -> None:
-    rows, survival = simulated(3, 60)
+    rows, survival = simulated(3, 60, alpha=ALPHA)
     form = JointForm(n_knots=1)
     rows, survival = checked(rows, survival, form)
     knots = knots_of(survival, form)
@@ -96,7 +69,7 @@ def test_without_association_the_likelihood_falls_apart_into_its_two_models() ->
 
 
 def test_the_mixed_model_is_the_multivariate_normal() -> None:
-    rows, survival = simulated(4, 30)
+    rows, survival = simulated(4, 30, alpha=ALPHA)
     design = intercept_and_slope(rows.times, rows.subjects)
     fit = fit_mixed(moments(rows.values, design, design, rows.subjects, survival.times.size))
     total = 0.0
@@ -118,51 +91,10 @@ def test_factor_and_triangle_undo_each_other(triangle: list[float]) -> None:
 # ---------------------------------------------------------------- R JM
 
 
-def frames(name: str) -> tuple[object, object]:
-    rdata = pytest.importorskip("rdata")
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        both = [rdata.read_rda(DATA / f"{name}{part}.rda")[f"{name}{part}"] for part in ("", ".id")]
-    return both[0], both[1]
-
-
-def aids() -> tuple[Repeated, Survival, JointForm]:
-    rows, people = frames("aids")
-    ddi = (people["drug"] == "ddI").to_numpy(float)
-
-    def fixed(times: np.ndarray, subjects: np.ndarray) -> np.ndarray:
-        return np.stack([np.ones_like(times), times, times * ddi[subjects]], axis=1)
-
-    who = rows["patient"].astype(int).to_numpy() - 1
-    return (
-        Repeated(rows["CD4"].to_numpy(float), rows["obstime"].to_numpy(float), who),
-        Survival(
-            people["Time"].to_numpy(float), people["death"].to_numpy() == 1, ddi[:, None], names=("ddI",)
-        ),
-        JointForm(fixed=fixed, fixed_names=("intercept", "time", "time:ddI"), **AS_JM),
-    )
-
-
-def pbc2() -> tuple[Repeated, Survival, JointForm]:
-    rows, people = frames("pbc2")
-    drug = (people["drug"] != "placebo").to_numpy(float)
-    who = rows["id"].astype(int).to_numpy() - 1
-    return (
-        Repeated(np.log(rows["serBilir"].to_numpy(float)), rows["year"].to_numpy(float), who),
-        Survival(
-            people["years"].to_numpy(float),
-            (people["status"] != "alive").to_numpy(),
-            drug[:, None],
-            names=("drug",),
-        ),
-        JointForm(**AS_JM),
-    )
-
-
 @pytest.mark.real_data
 def test_aids_agrees_with_r_jm() -> None:
     rows, survival, form = aids()
-    fit = fit_joint(rows, survival, form)
+    fit = fit_joint(rows, survival, replace(form, **AS_JM))
     assert fit.convergence == "converged"
     assert fit.association["value"].value == pytest.approx(-0.28750, rel=0.01)
     assert fit.association["value"].se == pytest.approx(0.03587, rel=0.05)
@@ -178,7 +110,7 @@ def test_aids_agrees_with_r_jm() -> None:
 @pytest.mark.real_data
 def test_pbc2_agrees_with_r_jm() -> None:
     rows, survival, form = pbc2()
-    fit = fit_joint(rows, survival, form)
+    fit = fit_joint(rows, survival, replace(form, **AS_JM))
     assert fit.association["value"].value == pytest.approx(1.24339, rel=0.01)
     assert fit.association["value"].se == pytest.approx(0.08675, rel=0.05)
     assert fit.log_likelihood == pytest.approx(-1966.5291, abs=0.5)
@@ -206,7 +138,7 @@ def test_denser_quadrature_hardly_moves_the_answer(
 
 @pytest.mark.slow
 def test_the_truth_is_recovered_where_the_naive_slope_is_not() -> None:
-    fits = [fit_joint(*simulated(seed, 300), JointForm(n_knots=1)) for seed in range(20, 30)]
+    fits = [fit_joint(*simulated(seed, 300, alpha=ALPHA), JointForm(n_knots=1)) for seed in range(20, 30)]
     found = np.array([[fit.association["value"].value, fit.longitudinal["time"].value] for fit in fits])
     spread = found.std(axis=0, ddof=1) / np.sqrt(len(fits))
     assert (np.abs(found.mean(axis=0) - [-0.5, -0.8]) < 3.5 * spread).all()
@@ -220,7 +152,7 @@ def test_the_truth_is_recovered_where_the_naive_slope_is_not() -> None:
 def test_late_entry_is_allowed_for_and_would_else_mislead() -> None:
     right, wrong = [], []
     for seed in range(40, 46):
-        rows, survival = simulated(seed, 350, late=True)
+        rows, survival = simulated(seed, 350, late=True, alpha=ALPHA)
         right.append(fit_joint(rows, survival, JointForm(n_knots=1)).longitudinal["intercept"].value)
         ignoring = Survival(survival.times, survival.events)
         wrong.append(fit_joint(rows, ignoring, JointForm(n_knots=1)).longitudinal["intercept"].value)
@@ -234,7 +166,7 @@ def test_late_entry_is_allowed_for_and_would_else_mislead() -> None:
 
 @pytest.mark.parametrize(("scale", "shift"), [(0.05, 3.0), (40.0, -5.0)])
 def test_units_of_the_value_change_the_association_alone(scale: float, shift: float) -> None:
-    rows, survival = simulated(5, 80)
+    rows, survival = simulated(5, 80, alpha=ALPHA)
     form = JointForm(n_knots=0, recentred=0)
     plain = fit_joint(rows, survival, form)
     moved = fit_joint(replace(rows, values=scale * rows.values + shift), survival, form)
@@ -249,7 +181,7 @@ def test_units_of_the_value_change_the_association_alone(scale: float, shift: fl
 
 
 def test_order_of_the_rows_is_irrelevant() -> None:
-    rows, survival = simulated(6, 60)
+    rows, survival = simulated(6, 60, alpha=ALPHA)
     order = np.random.default_rng(0).permutation(rows.values.size)
     mixed = Repeated(rows.values[order], rows.times[order], rows.subjects[order])
     form = JointForm(n_knots=0, recentred=0)
@@ -270,7 +202,7 @@ def test_a_slope_that_does_not_vary_is_named() -> None:
 
 
 def case(**changes: object) -> tuple[Repeated, Survival, JointForm]:
-    rows, survival = simulated(8, 40)
+    rows, survival = simulated(8, 40, alpha=ALPHA)
     parts: dict[str, object] = {"rows": rows, "survival": survival, "form": JointForm(n_knots=1), **changes}
     return parts["rows"], parts["survival"], parts["form"]  # type: ignore[return-value]
 
