@@ -38,7 +38,7 @@ class Params:
         Frames of a cine that are labelled, spread evenly; a single frame is always labelled.
     """
 
-    threshold: float = 0.45
+    threshold: float = 0.5
     frames: int = 1
 
 

@@ -152,18 +152,6 @@ def _joined(text: str, more: Sequence[str]) -> str:
     return ";".join(sorted({word for word in text.split(";") if word} | set(more)))
 
 
-def refusal(run: str, look: Look, reason: str) -> dict[str, Any]:
-    """The row of an image that gave none."""
-    key = {"subject": look.subject, "session": look.session, "run": run, "modality": "ultrasound"}
-    what = {
-        "site": muscle_named(look.muscle),
-        "side": look.side,
-        "measure": "thickness",
-        "method": architecture.METHOD,
-    }
-    return key | what | {"quality": "fail", "absent": reason}
-
-
 def job(argument: Mapping[str, Any]) -> dict[str, Any]:
     """One image in a worker process: plain JSON in and out.
 
@@ -175,7 +163,7 @@ def job(argument: Mapping[str, Any]) -> dict[str, Any]:
     Returns
     -------
     dict
-        rows (records), remarks (texts) and fault ("" where it was measured).
+        rows (records), remarks (texts), fault ("" where it was measured) and the reason of its absence.
     """
     look = Look(**argument["look"])
     run = str(argument["run"])
@@ -183,6 +171,11 @@ def job(argument: Mapping[str, Any]) -> dict[str, Any]:
         done = measure_image(argument["path"], look, run=run)
     except (NotReadable, InvalidInput) as fault:
         reason = "unreadable" if isinstance(fault, NotReadable) else "failed_quality"
-        return {"rows": [refusal(run, look, reason)], "remarks": [], "fault": str(fault)}
+        return {"rows": [], "remarks": [], "fault": str(fault), "reason": reason}
     records = done.rows.astype(object).where(done.rows.notna(), None).to_dict("records")
-    return {"rows": records, "remarks": [finding.message for finding in done.findings], "fault": ""}
+    return {
+        "rows": records,
+        "remarks": [finding.message for finding in done.findings],
+        "fault": "",
+        "reason": "",
+    }

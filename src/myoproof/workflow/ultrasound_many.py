@@ -10,6 +10,7 @@ from typing import Any
 from myoproof.core.contracts import Progress, silent
 from myoproof.core.table import Table, from_rows, write_table
 from myoproof.errors import InvalidInput, NotReadable
+from myoproof.vocabulary.lookup import unit
 from myoproof.vocabulary.muscles import muscle as muscle_named
 from myoproof.workflow.executors import Job, Limits, Outcome, Pool
 
@@ -198,27 +199,30 @@ def _collected(answers: Mapping[str, Outcome], names: Sequence[str], look: Mappi
         if outcome.kind == "done":
             value = outcome.value
         elif outcome.kind in {"refused", "died", "late"}:
-            value = {"rows": [_lost(name, look)], "remarks": [], "fault": f"{name}: {outcome.reason}"}
+            told = f"{name}: {outcome.reason}"
+            value = {"rows": [], "remarks": [], "fault": told, "reason": "unreadable"}
         else:
             raise InvalidInput(outcome.reason, where=name, mend=outcome.detail)
+        if value["fault"]:
+            faults[name] = value["fault"]
+            records.append(_lost(name, look, value["reason"]))
         records += value["rows"]
         absent = [
             row["absent"] for row in value["rows"] if row["measure"] == "thickness" and row.get("absent")
         ]
-        if value["fault"]:
-            faults[name] = value["fault"]
-        elif absent:
+        if absent:
             refused[name] = str(absent[0])
         if value["remarks"]:
             remarks[name] = tuple(value["remarks"])
     return Many(from_rows(records), len(names), refused, faults, remarks)
 
 
-def _lost(run: str, look: Mapping[str, Any]) -> dict[str, Any]:
+def _lost(run: str, look: Mapping[str, Any], reason: str) -> dict[str, Any]:
+    """The row of an image that gave none."""
     key = {"subject": look.get("subject", ""), "session": look.get("session", "m00"), "run": run}
     what = {"modality": "ultrasound", "site": muscle_named(str(look["muscle"])), "side": look.get("side", "")}
-    return (
-        key
-        | what
-        | {"measure": "thickness", "method": "architecture", "quality": "fail", "absent": "unreadable"}
+    pixels = (
+        {"unit": "px", "flags": "uncalibrated"} if look.get("pixels_only") else {"unit": unit("thickness")}
     )
+    made = {"measure": "thickness", "method": "architecture", "quality": "fail", "absent": reason}
+    return key | what | pixels | made
