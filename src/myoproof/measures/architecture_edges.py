@@ -95,7 +95,7 @@ def edges_of(label: Bools, tissue: Bools, unit: tuple[float, float], window: flo
     left, right = int(shown[0]), int(shown[-1])
     half = max(round(window * (right - left)), 4)
     order = 2 if columns[-1] - columns[0] >= NARROW * (right - left) else 1
-    places = columns * unit[1]
+    places = np.asarray(columns * unit[1], dtype=np.float64)
     curves = [robust_curve(places, edge, order) for edge in ((first - 0.5) * unit[0], (last + 0.5) * unit[0])]
     grid = np.arange(columns[0], columns[-1] + 1)
     smooth = [_smoothed(np.interp(grid, columns, edge), half) * unit[0] for edge in (first - 0.5, last + 0.5)]

@@ -43,7 +43,7 @@ class LineFilter:
     def directions_deg(self) -> Floats:
         """Directions, symmetric about 0."""
         half = round(self.most_deg / self.step_deg)
-        return np.arange(-half, half + 1) * self.step_deg
+        return np.asarray(np.arange(-half, half + 1) * self.step_deg, dtype=np.float64)
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +141,14 @@ def _maxima(answers: Images, inner: Bools, shape: LineFilter) -> Crests:
     inside = (index > 0) & (index < answers.shape[0] - 1)
     row, col, index = row[inside], col[inside], index[inside]
     before, here, after = (answers[index + step, row, col].astype(np.float64) for step in (-1, 0, 1))
-    bend = np.minimum(before - 2.0 * here + after, -1e-9)
-    shift = np.clip(0.5 * (before - after) / bend, -0.5, 0.5)
+    shift = _vertex(before, here, after)
     angle = shape.directions_deg[index] + shift * shape.step_deg
-    return Crests(row, col, angle, here - 0.25 * (before - after) * shift)
+    return Crests(row, col, angle, here)
+
+
+def _vertex(before: Floats, here: Floats, after: Floats) -> Floats:
+    """Offset of the peak from the middle of three samples: of a Gaussian."""
+    floor = 0.02 * here
+    logs = [np.log(np.maximum(one, floor)) for one in (before, here, after)]
+    bend = np.minimum(logs[0] - 2.0 * logs[1] + logs[2], -1e-9)
+    return np.asarray(np.clip(0.5 * (logs[0] - logs[2]) / bend, -0.5, 0.5))

@@ -61,7 +61,7 @@ def dominant(angle_deg: Floats, weight: Floats, most_deg: float) -> Peak:
         NaN angle and share 0 where nothing leans to either side.
     """
     half = round(most_deg / BIN_DEG)
-    centres = np.arange(-half, half + 1) * BIN_DEG
+    centres = np.asarray(np.arange(-half, half + 1) * BIN_DEG, dtype=np.float64)
     edges = np.append(centres - BIN_DEG / 2, centres[-1] + BIN_DEG / 2)
     counts = np.histogram(angle_deg, edges, weights=weight)[0].astype(np.float64)
     total = float(counts.sum())
