@@ -32,6 +32,7 @@ REGISTRY: dict[str, dict[str, str]] = {
         "als-mri": "myoproof.phantoms.mri:cohort",
         "als-trial": "myoproof.phantoms.trial:cohort",
         "proact": "myoproof.phantoms.proact:export",
+        "readers": "myoproof.phantoms.readers:cohort",
     },
     "segmenters": {
         "drawn": "myoproof.segmentation.drawn:segment",
@@ -58,6 +59,7 @@ REGISTRY: dict[str, dict[str, str]] = {
         "fat_volume": "myoproof.measures.compartments_fat:derive",
         "clinical": "myoproof.measures.clinical:derive",
         "zscore": "myoproof.measures.zscores:derive",
+        "heckmatt": "myoproof.measures.heckmatt:derive",
     },
     "harmonisers": {
         "combat": "myoproof.measures.harmonise:derive",
@@ -66,6 +68,7 @@ REGISTRY: dict[str, dict[str, str]] = {
     "studies": {
         "phenotypes": "myoproof.studies.phenotypes:run",
         "progression": "myoproof.studies.progression:run",
+        "agreement": "myoproof.evidence.agreement_study:run",
         "design": "myoproof.studies.design:run",
     },
     "nulls": {
@@ -76,6 +79,7 @@ REGISTRY: dict[str, dict[str, str]] = {
     "checks": {
         "mask": "myoproof.segmentation.checks:check",
         "agreement": "myoproof.evidence.agreement:check",
+        "masks": "myoproof.evidence.masks:check",
         "claims": "myoproof.evidence.claims:check",
         "repeatability": "myoproof.evidence.repeatability:check",
         "harmonisation": "myoproof.evidence.harmonisation:check",
@@ -94,6 +98,8 @@ REGISTRY: dict[str, dict[str, str]] = {
         "null-page": "myoproof.delivery.null_page:write",
         "ultrasound-files": "myoproof.delivery.ultrasound_files:write",
         "import-flow": "myoproof.delivery.flow_import:write",
+        "ultrasound-report": "myoproof.delivery.ultrasound_report:write",
+        "ultrasound-tiles": "myoproof.delivery.ultrasound_tiles:tile",
     },
 }
 """Kind -> name -> "module:function". Strings, so that nothing is imported until it is used."""

@@ -23,6 +23,7 @@ from myoproof.cli import (
     norms,
     read,
     run,
+    run_ultrasound,  # noqa: F401 - joins the group of run
     segment,
     segment_nerve,
     study,
@@ -65,7 +66,7 @@ measure.commands.command("radiomics")(measure_radiomics.measure_radiomics)
 measure.commands.command("derived")(measure_derived.measure_derived)
 measure.commands.command("relaxation")(measure_relaxation.measure_relaxation)
 measure.commands.command("ultrasound")(measure_ultrasound.measure_ultrasound)
-for _command in (tables.demo, tables.validate, tables.deliver, tables.query):
+for _command in (tables.demo, tables.validate, tables.validate_masks, tables.deliver, tables.query):
     app.command()(_command)
 app.command("report", help="Alias of deliver.")(tables.deliver)
 app.command("list")(tables.list_registry)

@@ -53,6 +53,21 @@ def validate(
         print(f"{len(evidence)} evidence rows: {out}")
 
 
+def validate_masks(
+    mask: Annotated[Path, typer.Argument(help="Mask: NIfTI, or a label picture (PNG, TIFF).")],
+    against: Annotated[Path, typer.Option(help="Reference mask on the same grid.")],
+    labels: Annotated[str, typer.Option(help="Label scheme, or a CSV (label, site, side).")],
+    spacing: Annotated[float | None, typer.Option(help="Pixel size of pictures, mm.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Evidence rows as CSV.")] = None,
+) -> None:
+    """Agreement of two masks, region by region: Dice, Hausdorff distance at 95 %, mean surface distance."""
+    agree = workflow("masks_agree")
+    evidence = agree.validate_masks(mask, against, labels=labels, spacing_mm=spacing, out=out)
+    print_frame(evidence[["metric", "value", "population"]])
+    if out:
+        print(f"{len(evidence)} evidence rows: {out}")
+
+
 def deliver(
     results: Annotated[list[Path], typer.Argument(help="Result folders.")],
     out: Annotated[

@@ -41,6 +41,13 @@ KIND_METHODS: Mapping[str, str] = MappingProxyType(
             " the groups where its cross-validated R² of the outcome is at least theirs less one standard"
             " error."
         ),
+        "agreement": (
+            "Rows meet where all of their key but the reader, method or visit agrees. Intraclass correlations"
+            " follow McGraw and Wong; limits of agreement Bland and Altman, from variance components where a"
+            " subject has several rows. SEM is the root of the mean square within targets, systematic"
+            " differences included; MDC95 is 1.96 times the square root of 2 times SEM. Intervals count"
+            " subjects: exact with one row a subject, else by the jackknife over subjects."
+        ),
         "progression": (
             "Change is last visit minus baseline. Each term was tested within groups by the paired t test"
             " and the Wilcoxon signed-rank test, over all visits by repeated-measures analysis of variance"

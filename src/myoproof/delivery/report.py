@@ -16,13 +16,18 @@ from myoproof import __version__
 from myoproof.core.atomic import atomic_folder, atomic_path
 from myoproof.core.evidence import evidence_frame
 from myoproof.core.result import Result
-from myoproof.delivery import agreement, design, methods, phenotypes, progression
+from myoproof.delivery import agreement, agreement_study, design, methods, phenotypes, progression
 from myoproof.delivery.figures import Drawing, lighter_paths
 from myoproof.delivery.page import PLAIN, Grid, Section, Statement
 from myoproof.delivery.sections import evidence_section, provenance_section, rows_section
 from myoproof.errors import InvalidInput, NotReadable, NotWritable
 
-SECTIONS = {"phenotypes": phenotypes.section, "progression": progression.section, "design": design.section}
+SECTIONS = {
+    "phenotypes": phenotypes.section,
+    "progression": progression.section,
+    "design": design.section,
+    "agreement": agreement_study.section,
+}
 """Study kind -> what makes its part of the report; other kinds get their rows as a table."""
 NOTICE = "Research use only. Not a medical device."
 

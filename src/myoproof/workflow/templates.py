@@ -44,6 +44,7 @@ TEMPLATES = {
         ),
         Template("als-mri-progression", "als-mri", "Muscle MRI progression in ALS (Klickovic 2025)"),
         Template("als-trial-mmrm", "als-trial", "Two-arm ALS trial by a mixed model for repeated measures"),
+        Template("reader-agreement", "readers", "Agreement of readers on muscle thickness"),
         Template("als-mri-design", "als-mri", "Sample size of an ALS trial with muscle MRI"),
     )
 }
