@@ -59,7 +59,7 @@ def run_mri(
     mri = workflow("mri")
     options = mri.Options(labels, rater, t2, radiomics, maps, propagate, simulated)
     how = mri.How(jobs=jobs, retry=retry, memory_gib=memory_gib, time_s=60 * minutes, choose=choose)
-    with _telling() as tell:
+    with telling("looking for scans") as tell:
         outcome = mri.run(source, out, masks=masks, options=options, how=how, tell=tell)
     for note in outcome.notes:
         print(note)
@@ -75,14 +75,14 @@ def run_mri(
 
 
 @contextmanager
-def _telling() -> Iterator[Callable[[str, str, str, int, int], None]]:
-    """A progress bar on a terminal; elsewhere a line for every scan that ends."""
+def telling(start: str) -> Iterator[Callable[[str, str, str, int, int], None]]:
+    """A progress bar on a terminal, with what it starts by; elsewhere a line for every scan that ends."""
     if not error_console.is_terminal:
         yield _line
         return
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=error_console, transient=True) as bars:
-        task = bars.add_task("looking for scans", total=None)
+        task = bars.add_task(start, total=None)
 
         def tell(scan: str, state: str, why: str, done: int, total: int) -> None:
             if state != "started":
