@@ -27,7 +27,7 @@ Row = dict[str, Any]
 TABLE = Path(__file__).resolve().parents[1] / "src" / "myoproof" / "evidence" / "tables" / "norms.csv"
 SEED = 82_000
 ABOUT = f"{zscores.METHOD}@{zscores.METHOD_VERSION}"
-REPLICATES = 4_000
+REPLICATES = 1_500
 COHORTS = 1_000
 GAIN_SD_DB, DYNAMIC_RANGE_DB = 1.5, 60.0
 GAIN_SD = GAIN_SD_DB * 255 / DYNAMIC_RANGE_DB
@@ -111,7 +111,7 @@ def within(row: Row, low: float, high: float) -> Row:
 def coverage_rows() -> Iterator[Row]:
     """Coverage of the interval of z, the gain error stated and not."""
     for n in (20, 40, 100):
-        for stated in (True, False):
+        for stated in (True, False) if n == 40 else (True,):
             rngs = (np.random.default_rng([SEED, n, k]) for k in range(REPLICATES))
             row = share([covered(rng, n, stated=stated) for rng in rngs])
             told = f"simulated, {n} controls, gain error SD {GAIN_SD_DB} dB of {DYNAMIC_RANGE_DB:g} dB"

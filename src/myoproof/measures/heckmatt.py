@@ -58,7 +58,7 @@ def derive(rows: Table, cohort: Cohort | None = None, *, params: Params = Params
     Table
         ``heckmatt_grade``, flag ``informational``; higher is worse. Low and high are the grades at the ends
         of the interval of z. Absent: ``no_norm`` where there is no z and no limit in grey levels, or the
-        reason that z has; ``not_imaged`` where the grey level is raised and neither z nor bone can tell the grade.
+        reason that z has; ``not_imaged`` where the grey level is raised and neither z nor bone can tell.
 
     Raises
     ------
