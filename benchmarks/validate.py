@@ -10,9 +10,12 @@ CALIBRATIONS = (
     "calibrate_followup",
     "calibrate_harmonise",
     "calibrate_imputation",
+    "calibrate_mmrm",
     "calibrate_multiecho",
+    "calibrate_nerve",
     "calibrate_phenotypes",
     "calibrate_relaxation",
+    "calibrate_ultrasound",
 )
 
 
