@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from myoproof.core.table import KEY, Table, from_rows
+from myoproof.vocabulary.lookup import unit as vocabulary_unit
 
 RANKS = {"ok": 0, "warn": 1, "fail": 2}
 ALIKE = [name for name in KEY if name != "at"]
@@ -55,7 +56,8 @@ def _mean(own: pd.DataFrame, frames: int) -> dict[str, Any]:
     row = {str(name): cell for name, cell in own.iloc[0].items()}
     if valued.empty:
         return row
-    unit = valued["unit"].mode().iloc[0] if (valued["unit"] != "mm").all() else "mm"
+    usual = vocabulary_unit(str(row["measure"]))
+    unit = usual if (valued["unit"] == usual).any() else str(valued["unit"].iloc[0])
     valued = valued[valued["unit"] == unit]
     value = float(valued["value"].mean())
     flags = {word for text in valued["flags"] for word in text.split(";") if word}

@@ -12,7 +12,7 @@ from myoproof.errors import InvalidInput, NotReadable
 from myoproof.workflow import ultrasound_drawings as drawings
 from myoproof.workflow.ultrasound_manifest import COLUMNS, Image, Usual, read
 from myoproof.workflow.ultrasound_many import images_of
-from myoproof.workflow.ultrasound_names import number_in, told_by
+from myoproof.workflow.ultrasound_names import is_nerve, number_in, told_by
 
 USUAL = Usual()
 SHOWN = 12
@@ -102,6 +102,7 @@ def find(
     images = [
         replace(image, drawn=tuple(mask for mask in masks if mask.image == image.path)) for image in images
     ]
+    images = [_nerves_across(image) for image in images]
     unclear = {image.name: lacks for image in images if (lacks := _lacks(image))}
     known = [image for image in images if image.name not in unclear]
     return Findings(tuple(_looks(known)), unclear, tuple(_notes(known, manifest)))
@@ -177,6 +178,11 @@ def _by_name(path: Path, source: Path, usual: Usual) -> Image:
         side=told.side or usual.side,
         view=told.view or usual.view,
     )
+
+
+def _nerves_across(image: Image) -> Image:
+    """Nerves are measured across."""
+    return replace(image, view="transverse") if image.site and is_nerve(image.site) else image
 
 
 def _lacks(image: Image) -> str:

@@ -288,20 +288,33 @@ def _lines(frame: Frame, main: int) -> tuple[tuple[tuple[float, float], tuple[fl
     own = frame.rows[(frame.rows["at"] == "") & frame.rows["value"].notna()].set_index("measure")
     if not muscle.any() or "fascicle_angle" not in own.index:
         return ()
-    angles = own.loc[["fascicle_angle"]].iloc[0]
-    mirrored = "mirrored" in str(angles["flags"]).split(";")
+    assert frame.reading is not None
+    picture = frame.reading.acquisition.payload
+    assert isinstance(picture, Picture)
+    mirrored = _falls(picture.pixels[0, ..., 0], muscle)
     columns = np.flatnonzero(muscle.any(0))
     edge = int(columns[-1] if mirrored else columns[0])
     inside = np.flatnonzero(muscle[:, edge])
     middle = columns.size // 2
     rows = np.flatnonzero(muscle[:, columns[middle]])
     reach = 0.25 * columns.size
-    rise = np.tan(np.radians(float(angles["value"]))) * (-1 if mirrored else 1) * reach
+    rise = (
+        np.tan(np.radians(float(own.loc[["fascicle_angle"], "value"].iloc[0])))
+        * (-1 if mirrored else 1)
+        * reach
+    )
     row, column = float(rows.mean()), float(columns[middle])
     return (
         ((float(inside[0]), float(edge)), (float(inside[-1]), float(edge))),
         ((row + rise, column - reach), (row - rise, column + reach)),
     )
+
+
+def _falls(grey: np.ndarray[Any, np.dtype[np.uint8]], muscle: np.ndarray[Any, np.dtype[np.bool_]]) -> bool:
+    """Whether streaks fall to the right: there the gradients across and down have opposite signs."""
+    smooth = cv2.GaussianBlur(grey, (0, 0), 2)
+    across, down = (cv2.Sobel(smooth, cv2.CV_32F, dx, 1 - dx) for dx in (1, 0))
+    return bool((across * down)[muscle].sum() < 0)
 
 
 def _write_images(task: Task, frames: Sequence[Frame], staging: Path) -> Iterator[str]:

@@ -29,6 +29,16 @@ LOOK = "myoproof.workflow.ultrasound_look:look"
 MEMORY_GIB, TIME_S = 4.0, 600.0
 TEMPLATE = "manifest_to_fill_in.csv"
 REPORT = "ultrasound"
+REPEATED = (
+    "thickness",
+    "thickness_deep_end",
+    "subcutaneous_thickness",
+    "fascicle_angle",
+    "echogenicity",
+    "cross_sectional_area",
+    "nerve_cross_sectional_area",
+)
+"""Measures whose repeatability over frames is told."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -257,11 +267,15 @@ def _repeats(folder: Path) -> list[dict[str, Any]]:
     rows = read_table(path) if path.is_file() else None
     if rows is None:
         return []
-    frames = rows[rows["at"].str.fullmatch(r"image:\d+") & rows["value"].notna()]
+    frames = rows[
+        rows["at"].str.fullmatch(r"image:\d+") & rows["value"].notna() & rows["measure"].isin(REPEATED)
+    ]
     if frames["at"].nunique() < 2:
         return []
+    visits = frames["session"] + " " + frames["run"]
+    repeats = frames.assign(session=visits, run=frames["at"], at="")
     try:
-        found = repeatability.check(Table(frames), across="at", by_site=False)
+        found = repeatability.check(Table(repeats), across="run", by_site=False)
     except InvalidInput:
         return []
     found.to_csv(folder / "tables" / "repeatability.csv", index=False, lineterminator="\n")
