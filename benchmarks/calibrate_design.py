@@ -212,8 +212,12 @@ def leagues(rng: np.random.Generator) -> Iterator[Row]:
 
 
 def rows() -> Iterator[Row]:
-    """All cells, each with a stream of its own."""
-    streams = [np.random.default_rng([SEED, cell]) for cell in range(6)]
+    """All cells, each with a stream of its own.
+
+    Stream 5 showed that the first shrinkage gave intervals too narrow (they held 69 %); the method was
+    changed on other draws, and is judged on stream 6.
+    """
+    streams = [np.random.default_rng([SEED, cell]) for cell in (0, 1, 2, 3, 4, 6)]
     yield from t_trials(streams[0], 1.0)
     yield from t_trials(streams[1], 2.0)
     yield from slope_trials(streams[2])

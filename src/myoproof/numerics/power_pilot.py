@@ -10,6 +10,7 @@ from scipy import stats
 from myoproof.numerics.power import Aim
 
 Floats = npt.NDArray[np.float64]
+SPREAD_STEPS = 60
 EM_STEPS = 500
 EM_TOLERANCE = 1e-7
 
@@ -124,18 +125,19 @@ def shrunken_srms(srms: npt.ArrayLike, covariance: npt.ArrayLike, *, level: floa
 
     Notes
     -----
-    srms ~ normal(true, covariance), true ~ normal(mean, spread^2), independent; the spread by moments, the
-    mean by generalised least squares. With fewer than three measures nothing is shrunken.
+    srms ~ normal(true, covariance), true ~ normal(mean, spread^2), independent; mean and spread have flat
+    priors, the spread up to that of the SRMs as measured, and are integrated over: the intervals hold their
+    uncertainty. With fewer than three
+    measures nothing is shrunken.
 
     References
     ----------
-    Efron and Morris, J Am Stat Assoc 1975;70:311. Spread by moments: DerSimonian and Laird, Control Clin
-    Trials 1986;7:177.
+    Efron and Morris, J Am Stat Assoc 1975;70:311. Flat prior of the spread: Gelman, Bayesian Anal 2006;1:515.
 
     Examples
     --------
     >>> shrunken_srms([1.2, 0.8, 0.4], 0.06 * np.eye(3)).values.round(2).tolist()
-    [1.05, 0.8, 0.55]
+    [0.97, 0.8, 0.63]
     """
     y, sampling = np.asarray(srms, dtype=np.float64), np.asarray(covariance, dtype=np.float64)
     known = np.isfinite(y) & np.isfinite(np.diag(sampling))
@@ -144,19 +146,32 @@ def shrunken_srms(srms: npt.ArrayLike, covariance: npt.ArrayLike, *, level: floa
     if known.sum() < 3:
         return Shrunken(values, values - half, values + half, math.nan, math.nan)
     x, c = y[known], sampling[np.ix_(known, known)]
-    k = x.size
-    centre = np.eye(k) - 1 / k
-    spread2 = max(0.0, float(x @ centre @ x - np.trace(centre @ c)) / (k - 1))
-    ridge = 1e-6 * float(np.trace(c)) / k * np.eye(k)
-    inverse = np.linalg.inv(c + spread2 * np.eye(k) + ridge)
+    c = c + 1e-6 * float(np.trace(c)) / x.size * np.eye(x.size)
+    spreads = np.linspace(0, float(x.std(ddof=1)), SPREAD_STEPS)
+    log_weights, means, posterior, variances = (
+        np.array(part) for part in zip(*(_given_spread(x, c, spread**2) for spread in spreads), strict=True)
+    )
+    weights = np.exp(log_weights - log_weights.max())
+    weights /= weights.sum()
+    values[known] = weights @ posterior
+    half[known] = reach * np.sqrt(weights @ (variances + (posterior - values[known]) ** 2))
+    return Shrunken(values, values - half, values + half, float(weights @ means), float(weights @ spreads))
+
+
+def _given_spread(x: Floats, c: Floats, spread2: float) -> tuple[float, float, Floats, Floats]:
+    """Log marginal likelihood, mean, posterior means and variances for one spread; flat prior of the mean."""
+    total = c + spread2 * np.eye(x.size)
+    inverse = np.linalg.inv(total)
     of_mean = 1 / float(inverse.sum())
     mean = of_mean * float(inverse.sum(axis=0) @ x)
+    rest = x - mean
+    log_weight = -0.5 * (
+        float(np.linalg.slogdet(total)[1]) - math.log(of_mean) + float(rest @ inverse @ rest)
+    )
     pull = spread2 * inverse
     left = 1 - pull.sum(axis=1)
     variance = spread2 - spread2 * np.diag(pull) + left**2 * of_mean
-    values[known] = mean + pull @ (x - mean)
-    half[known] = reach * np.sqrt(np.maximum(variance, 0.0))
-    return Shrunken(values, values - half, values + half, mean, math.sqrt(spread2))
+    return log_weight, mean, mean + pull @ rest, np.maximum(variance, 0.0)
 
 
 def prognosis(outcome: npt.ArrayLike, covariates: npt.ArrayLike, *, level: float = 0.95) -> Prognosis:

@@ -237,6 +237,8 @@ def _slopes(course: Course, parameters: Parameters) -> Iterator[Row]:
     try:
         slopes = fit_slopes(course)
     except ValueError:
+        slopes = None
+    if slopes is None or head["n_subjects"] < parameters.minimum_subjects:
         yield {**head, "analysis": "curve", "absent": "insufficient_data"}
         return
     per_year = "1/a" if course.unit == "1" else f"{course.unit}/a"

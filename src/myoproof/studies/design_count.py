@@ -130,6 +130,9 @@ def model_counts(
         return
     retention = retention_of(parameters, pilot)
     seen = np.flatnonzero(np.isfinite(course.values).any(axis=1))
+    if seen.size < parameters.minimum_subjects:
+        yield from (Count(method, math.nan, math.nan, math.nan, int(seen.size)) for method in wanted)
+        return
     whole = _tried(course.values[seen], pilot.years, retention)
     drawn = rng.choice(seen, size=(parameters.bootstrap_models, seen.size))
     found = np.array([_tried(course.values[rows], pilot.years, retention) for rows in drawn])
