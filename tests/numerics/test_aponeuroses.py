@@ -110,7 +110,7 @@ def test_confidence_adds_up_over_pairs_that_say_the_same() -> None:
     upper = np.array([[50.0] * 8, [51.0] * 8, [120.0] * 8])
     lower = np.array([[250.0] * 8, [250.0] * 8, [250.0] * 8])
     features = np.zeros((3, len(NAMES)))
-    best, confidence = choose(Pairs(upper, lower, np.ones(3), features), chooser())
+    best, confidence = choose(Pairs(upper, lower, upper, lower, np.ones(3), features), chooser())
     assert best in {0, 1}
     assert SAME * 200 > 1
     assert confidence == pytest.approx(2 / 4)  # three pairs and none, all as likely
@@ -118,7 +118,7 @@ def test_confidence_adds_up_over_pairs_that_say_the_same() -> None:
 
 def test_a_low_score_is_no_muscle() -> None:
     rows = np.array([[50.0] * 8])
-    found = Pairs(rows, rows + 150, np.ones(1), np.zeros((1, len(NAMES))))
+    found = Pairs(rows, rows + 150, rows, rows, np.ones(1), np.zeros((1, len(NAMES))))
     assert choose(found, chooser(-5.0))[1] == pytest.approx(1 / (1 + np.exp(5.0)))
 
 

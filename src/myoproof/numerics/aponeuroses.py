@@ -15,6 +15,10 @@ from myoproof.numerics.aponeuroses_pairs import NAMES, Pairs, pairs
 Rows = npt.NDArray[np.float64]
 
 HELD = 4.0
+LOST, SEEN = 0.05, 0.25
+"""Steps of local contrast below which a curve follows nothing, and above which it is trusted (proposal)."""
+LEAST_SEEN = 0.4
+"""Share of the width that must be trusted before the rest follows it (proposal)."""
 SAME = 0.05
 """Pairs whose edges lie within this share of the thickness of each other are one answer (proposal)."""
 
@@ -151,10 +155,39 @@ def find(
     nodes = found.upper.shape[1]
     at = (np.arange(nodes) + 0.5) / nodes * image.shape[1] - 0.5
     curves = []
-    for rows, below, inside in ((found.upper[best], False, chooser.inside), (found.lower[best], True, 0.0)):
-        curve = np.interp(cols, at, (rows + 0.5) / work.scale - 0.5)
-        curves.append(refine(image, curve, bright_below=below, scale=work.scale) + inside / work.scale)
+    sides = ((found.upper, found.step_upper, chooser.inside), (found.lower, found.step_lower, 0.0))
+    for below, (rows, steps, inside) in enumerate(sides):
+        held = supported(rows[best], steps[best])
+        curve = np.interp(cols, at, (held + 0.5) / work.scale - 0.5)
+        curves.append(refine(image, curve, bright_below=bool(below), scale=work.scale) + inside / work.scale)
     return Aponeuroses(curves[0], curves[1], bool(found.rises[best] > 0), confidence)
+
+
+def supported(rows: Rows, steps: Rows) -> Rows:
+    """A curve that goes on as a parabola where no step holds it.
+
+    Parameters
+    ----------
+    rows, steps : ndarray, shape (node,)
+        The curve and the step of local contrast at it.
+
+    Examples
+    --------
+    >>> lost = supported(np.array([5.0, 9, 10, 11, 12, 13, 14, 15, 16, 17]), np.array([0.0] * 1 + [1] * 9))
+    >>> bool(abs(lost[0] - 8) < 1)
+    True
+    """
+    x = np.linspace(-1, 1, rows.size)
+    smooth = np.convolve(np.pad(steps, 2, mode="edge"), np.full(5, 0.2), mode="valid")
+    seen = np.clip((smooth - LOST) / (SEEN - LOST), 0, 1)
+    if seen.mean() < LEAST_SEEN:
+        return rows
+    weight = seen.copy()
+    for _ in range(4):
+        fit = np.polyval(np.polyfit(x, rows, 2, w=np.sqrt(weight) + 1e-6), x)
+        away = np.abs(rows - fit) / (6 * max(float(np.median(np.abs(rows - fit)[seen > 0])), 0.3))
+        weight = seen * np.where(away < 1, (1 - away**2) ** 2, 0)
+    return np.asarray(seen * rows + (1 - seen) * fit)
 
 
 def choose(found: Pairs, chooser: Chooser) -> tuple[int, float]:

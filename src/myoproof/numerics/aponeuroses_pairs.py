@@ -37,6 +37,8 @@ class Pairs:
     ----------
     upper, lower : ndarray, shape (pair, node)
         Rows of the two edges, in working rows.
+    step_upper, step_lower : ndarray, shape (pair, node)
+        Step of local contrast at each.
     rises : ndarray, shape (pair,)
         +1 where the streaks between them rise to the right, -1 to the left.
     features : ndarray, shape (pair, len(NAMES))
@@ -45,6 +47,8 @@ class Pairs:
 
     upper: Rows
     lower: Rows
+    step_upper: Rows
+    step_lower: Rows
     rises: Rows
     features: Rows
 
@@ -66,7 +70,7 @@ def pairs(work: Work, upper: Edges, lower: Edges) -> Pairs:
     i, j = _feasible(upper.rows, lower.rows, work.normal.shape[0])
     if not i.size:
         none = np.zeros((0, work.normal.shape[1]))
-        return Pairs(none, none, np.zeros(0), np.zeros((0, len(NAMES))))
+        return Pairs(none, none, none, none, np.zeros(0), np.zeros((0, len(NAMES))))
     columns, rises = _streaks(work, upper.rows[i], lower.rows[j])
     columns |= _brightness(work, upper.rows[i], lower.rows[j])
     columns |= _lengths(upper, lower, i, j, rises)
@@ -76,7 +80,7 @@ def pairs(work: Work, upper: Edges, lower: Edges) -> Pairs:
         np.minimum(columns["tilt_first"], columns["tilt_middle"]), columns["tilt_last"]
     )
     features = np.stack([columns[name] for name in NAMES], axis=1)
-    return Pairs(upper.rows[i], lower.rows[j], rises, features)
+    return Pairs(upper.rows[i], lower.rows[j], upper.strength[i], lower.strength[j], rises, features)
 
 
 def _feasible(upper: Rows, lower: Rows, height: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:

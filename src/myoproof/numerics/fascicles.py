@@ -16,7 +16,7 @@ Bools = npt.NDArray[np.bool_]
 LEAST_POINTS = 60
 """Points on lines below which no direction is told."""
 BEAM_ASPECT = 3.5
-"""Lateral over axial width of the point spread, typical of linear probes (1 to 2 mm against 0.3 to 0.5). Proposal."""
+"""Lateral over axial width of the point spread, typical of linear probes. Proposal."""
 LEAST_HEIGHT_PX, LEAST_WIDTH = 24, 0.4
 """Smallest region: rows, and width in its own heights."""
 
