@@ -24,6 +24,8 @@ FRAME = {
 }
 """Where the tissue lies in an image; the training images: middle 0.45-0.47, off centre at most 0.06, rest at
 most 0.36, darkest 0, seam at most 4, depth 0.46-1.31 widths."""
+FLOOR = 0.05
+"""Least SD of the log of an area (proposal)."""
 AXES = {"look": 24, "deep": 24}
 QUANTILE = 0.985
 
@@ -142,6 +144,33 @@ def left_out(values: np.ndarray, clusters: np.ndarray, axes: int) -> np.ndarray:
     return out
 
 
+def area_sd(rows: np.ndarray, label: int, line: np.ndarray) -> dict:
+    """How far areas found lie from those drawn, where both are there: bias, and SD against expected Dice.
+
+    The SD of the log ratio is ``floor + slope (1.05 - expected Dice)``, its slope such that 95 % of all lie
+    within 1.96 SD; its coverage is told for each image by the others.
+    """
+    both = (rows[:, 2 + 2 * label] > 0) & (rows[:, 3 + 2 * label] > 0)
+    log = np.log(rows[both, 2 + 2 * label] / rows[both, 3 + 2 * label])
+    sure = np.clip(np.polyval(line, rows[both, 6 + label]), 0, 1)
+
+    def slope(keep: np.ndarray) -> float:
+        wanted = np.abs(log[keep]) / 1.96 - FLOOR
+        return float(np.quantile(wanted / (1 - sure[keep] + 0.05), 0.95))
+
+    alone = [
+        abs(log[k]) <= 1.96 * (FLOOR + slope(np.arange(log.size) != k) * (1 - sure[k] + 0.05))
+        for k in range(log.size)
+    ]
+    return {
+        "images": int(both.sum()),
+        "log_ratio_median": round(float(np.median(log)), 3),
+        "log_ratio_sd": round(float(log.std()), 3),
+        "sd": [round(slope(np.ones(log.size, bool)), 3), FLOOR],
+        "coverage_left_out": round(float(np.mean(alone)), 3),
+    }
+
+
 def judged(data: Images, weights: Path) -> tuple[dict, dict]:
     """Numbers of the split network on the images held out, and the constants of the runtime."""
     answers, deep = data.answers(weights, data.held)
@@ -170,10 +199,7 @@ def judged(data: Images, weights: Path) -> tuple[dict, dict]:
         }
         for k in range(3)
     ]
-    found = rows[:, 2] > 0
-    log = np.log(rows[found, 2] / rows[found, 3])
-    sure = np.clip(np.polyval(line, rows[found, 6]), 0, 1)
-    slope = float(np.quantile(np.abs(log) / (0.04 + 0.5 * (1 - sure)), 0.95) / 1.96)
+    areas = {name: area_sd(rows, k, line) for name, k in (("nerve", 0), ("vessel", 1))}
     rng = np.random.default_rng(5)
     groups = data.clusters[order]
     names = np.unique(groups)
@@ -195,8 +221,8 @@ def judged(data: Images, weights: Path) -> tuple[dict, dict]:
         "vessel_area_icc": [
             round(v, 3) for v in (icc["vessel"].value, icc["vessel"].low, icc["vessel"].high)
         ],
-        "nerve_area_log_ratio": [round(float(np.median(log)), 3), round(float(log.std()), 3)],
-        "area_interval_scale": round(slope, 3),
+        "area": areas,
+        "nerves_missed": int((rows[:, 2] == 0).sum()),
         "copy_nearest_dice": round(float(np.nanmean(copy)), 3),
         "by_similarity": by_likeness,
         "temperature": round(temperature, 3),
@@ -209,12 +235,17 @@ def judged(data: Images, weights: Path) -> tuple[dict, dict]:
     look_left = left_out(data.look, data.clusters, AXES["look"])
     inner = cloud(deep[~held], AXES["deep"])
     deep_held = np.array([nerve_domain.distance(one, inner) for one in deep[held]])
+    frames = [
+        bool(nerve_domain.frame_doubts(g, c, FRAME)) for g, c in zip(data.grey, data.canvas, strict=True)
+    ]
     constants = {
         "temperature": round(temperature, 3),
         "dice_line": [round(float(v), 3) for v in line],
         "look_most": round(float(np.quantile(look_left, QUANTILE)), 3),
         "deep_most": round(float(np.quantile(deep_held, QUANTILE)), 3),
     }
+    far = (look_left[held] > constants["look_most"]) | (deep_held > constants["deep_most"])
+    numbers["flagged"] = round(float((far | np.array(frames)[held]).mean()), 3)
     return numbers, constants
 
 

@@ -107,3 +107,29 @@ def test_the_command_says_how_many_and_where(folder: Path, tmp_path: Path) -> No
     rows = read_table(tmp_path / "rows.csv")
     assert "px2" in set(rows["unit"])
     assert (tmp_path / "wrist.png").exists()
+
+
+def test_an_image_upside_down_is_out_of_domain(folder: Path, tmp_path: Path) -> None:
+    grey = cv2.imread(str(folder / "left" / "wrist.png"), 0)
+    cv2.imwrite(str(tmp_path / "turned.png"), np.ascontiguousarray(grey[::-1]))
+    task = {
+        "path": str(tmp_path / "turned.png"),
+        "run": "turned",
+        "look": {},
+        "target": str(tmp_path / "mask"),
+    }
+    rows = nerve.job(task)["rows"]
+    assert all("outside_training_domain" in row["flags"] for row in rows)
+    assert {row["quality"] for row in rows} == {"fail"}
+
+
+@pytest.mark.real_data
+def test_real_nerves_are_inside_and_muscle_is_not(data_folder: Path, tmp_path: Path) -> None:
+    nerves = sorted((data_folder / "us_nerve" / "images").glob("*.png"))[::40]
+    muscles = sorted((data_folder / "us_muscle" / "dataset 1" / "S1").glob("*.png"))[:3]
+    many = nerve.segment_images([*nerves, *muscles], nerve.Look(), out=tmp_path, jobs=1)
+    assert set(many.outside) == {path.stem for path in muscles}
+    for path in nerves:
+        drawn = cv2.imread(str(path.parents[1] / "masks" / path.name))[..., 2] > 64
+        found = cv2.imread(str(tmp_path / path.name), cv2.IMREAD_UNCHANGED) == 1
+        assert 2 * (drawn & found).sum() / (drawn.sum() + found.sum()) > 0.5, "an image it has learnt"

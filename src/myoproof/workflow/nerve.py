@@ -167,6 +167,9 @@ def job(task: Mapping[str, Any]) -> dict[str, Any]:
             session=options.session,
             run=run,
         )
+    except InvalidInput as fault:  # an image, but not one to measure: upside down, no tissue
+        row = _lost(run, options) | {"absent": "out_of_domain", "flags": "outside_training_domain"}
+        return {"rows": [row], "remarks": [], "fault": str(fault), "outside": ""}
     except MyoproofError as fault:
         return {"rows": [_lost(run, options)], "remarks": [], "fault": str(fault), "outside": ""}
     found = nerve.find(reading.acquisition, params=nerve.Params(site=options.site, side=options.side))
