@@ -39,6 +39,7 @@ REGISTRY: dict[str, dict[str, str]] = {
         "thigh": "myoproof.segmentation.thigh:segment",
         "tissue": "myoproof.segmentation.tissue:segment",
         "muscle_us": "myoproof.segmentation.muscle_us:segment",
+        "muscle_us_transverse": "myoproof.segmentation.muscle_us_transverse:segment",
         "nerve": "myoproof.segmentation.nerve:segment",
     },
     "measures": {
@@ -53,6 +54,7 @@ REGISTRY: dict[str, dict[str, str]] = {
         "nerve": "myoproof.measures.nerve:measure",
         "architecture": "myoproof.measures.architecture:measure",
         "echogenicity": "myoproof.measures.echogenicity:measure",
+        "fasciculation": "myoproof.measures.fasciculation:measure",
     },
     "derivations": {
         "asymmetry": "myoproof.measures.asymmetry:derive",

@@ -16,6 +16,7 @@ from myoproof.cli import (
     impute,
     measure,
     measure_derived,
+    measure_fasciculations,
     measure_multiecho,
     measure_radiomics,
     measure_relaxation,
@@ -66,6 +67,7 @@ measure.commands.command("radiomics")(measure_radiomics.measure_radiomics)
 measure.commands.command("derived")(measure_derived.measure_derived)
 measure.commands.command("relaxation")(measure_relaxation.measure_relaxation)
 measure.commands.command("ultrasound")(measure_ultrasound.measure_ultrasound)
+measure.commands.command("fasciculations")(measure_fasciculations.measure_fasciculations)
 for _command in (tables.demo, tables.validate, tables.validate_masks, tables.deliver, tables.query):
     app.command()(_command)
 app.command("report", help="Alias of deliver.")(tables.deliver)
