@@ -173,7 +173,8 @@ def repeat_lines(repeats: Sequence[Mapping[str, Any]]) -> list[dict[str, str]]:
     for row in repeats:
         if row["metric"] not in REPEATED or row["value"] is None or isnan(float(row["value"])):
             continue
-        about = f"{row['population']} ({row['about']})".removeprefix("simulated: ").replace("_", " ")
+        about = f"{row['population']} ({row['about']})".removeprefix("simulated: ")
+        about = about.replace("_", " ").replace(" [{grey}]", "")
         line = lines.setdefault(about, {"about": about})
         line[str(row["metric"])] = number(float(row["value"]))
     return [line for line in lines.values() if len(line) > 1]
