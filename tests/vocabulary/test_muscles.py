@@ -49,7 +49,11 @@ def test_nerves_are_no_muscles() -> None:
         muscle("median_wrist")
 
 
-@given(st.sampled_from(MUSCLES), st.sampled_from([str.upper, str.title, str.swapcase]), st.sampled_from([" ", "-", "_"]))
+@given(
+    st.sampled_from(MUSCLES),
+    st.sampled_from([str.upper, str.title, str.swapcase]),
+    st.sampled_from([" ", "-", "_"]),
+)
 def test_case_and_separators_do_not_matter(site: str, turn: object, separator: str) -> None:
     assert callable(turn)
     assert muscle(turn(site.replace("_", separator))) == site

@@ -1,7 +1,7 @@
 """`myoproof measure ultrasound`: images of a muscle become rows, unattended."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -46,7 +46,13 @@ def measure_ultrasound(
 
     Research use only; not a medical device.
     """
-    look = {"muscle": muscle, "view": view, "side": side, "subject": subject, "session": session}
+    look: dict[str, Any] = {
+        "muscle": muscle,
+        "view": view,
+        "side": side,
+        "subject": subject,
+        "session": session,
+    }
     look |= {"spacing_mm": spacing or None, "depth_mm": depth or None, "pixels_only": pixels}
     with progress() as told:
         done = workflow("ultrasound_many").measure_images(images, look, out=out, jobs=jobs, progress=told)

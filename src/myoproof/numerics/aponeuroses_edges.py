@@ -106,15 +106,13 @@ def edges(work: Work, *, count: tuple[int, int] = CANDIDATES) -> tuple[Edges, Ed
         Bright above and dark below (the lower side of a superficial aponeurosis), and the reverse (the
         upper side of a deep one). Strongest first; may be empty.
     """
-    found = _lines(work, count)
-    followed = []
-    for polarity, lines in enumerate(found):
-        straight = {
-            slope: _responses(work.normal, work.valid, slope, STEP, 5) for slope in {s for s, _ in lines}
-        }
-        steps = [(slope, straight[slope][polarity], straight[slope][2], y) for slope, y in lines]
-        followed.append(_followed(work, steps))
-    return followed[0], followed[1]
+    above, below = _lines(work, count)
+    slopes = {slope for slope, _ in (*above, *below)}
+    steps = {slope: _responses(work.normal, work.valid, slope, STEP, 5) for slope in slopes}
+    return (
+        _followed(work, [(slope, steps[slope][0], steps[slope][2], y) for slope, y in above]),
+        _followed(work, [(slope, steps[slope][1], steps[slope][2], y) for slope, y in below]),
+    )
 
 
 def _lines(work: Work, count: tuple[int, int]) -> tuple[list[tuple[float, int]], list[tuple[float, int]]]:

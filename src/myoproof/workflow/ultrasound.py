@@ -1,5 +1,6 @@
 """One ultrasound image to rows: read it, find the muscle, measure its architecture and its echogenicity."""
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -172,7 +173,7 @@ def job(argument: Mapping[str, Any]) -> dict[str, Any]:
     except (NotReadable, InvalidInput) as fault:
         reason = "unreadable" if isinstance(fault, NotReadable) else "failed_quality"
         return {"rows": [], "remarks": [], "fault": str(fault), "reason": reason}
-    records = done.rows.astype(object).where(done.rows.notna(), None).to_dict("records")
+    records = json.loads(done.rows.to_json(orient="records", double_precision=15))
     return {
         "rows": records,
         "remarks": [finding.message for finding in done.findings],
