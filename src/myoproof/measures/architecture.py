@@ -11,16 +11,10 @@ from myoproof.core.segmentation import Segmentation
 from myoproof.core.table import Table, from_rows
 from myoproof.errors import InvalidInput
 from myoproof.measures.architecture_edges import edges_of
-from myoproof.measures.architecture_longitudinal import (
-    ANGLES,
-    LENGTHS,
-    OF_FASCICLES,
-    Reading,
-    read_longitudinal,
-)
-from myoproof.measures.architecture_params import DOUBTFUL, UNSURE, Params, check
-from myoproof.measures.architecture_transverse import area, in_view, thickness
-from myoproof.vocabulary.lookup import words
+from myoproof.measures.architecture_longitudinal import ANGLES, LENGTHS, Reading, read_longitudinal
+from myoproof.measures.architecture_params import UNSURE, Params, check
+from myoproof.measures.architecture_rows import Region
+from myoproof.measures.architecture_transverse import TOGETHER, area, in_view, thickness, together
 
 __all__ = ["METHOD", "METHOD_VERSION", "Params", "measure"]
 
@@ -84,13 +78,40 @@ def measure(
     rows: list[Row] = []
     for label, (site, side) in segmentation.names.items():
         own = {**start, "site": site, "side": side}
-        trust = segmentation.confidence.get(label, 1.0)
+        trust = segmentation.confidence.get(label)
         masks = segmentation.labels == label
         frames = [int(frame) for frame in np.flatnonzero(masks.any(axis=(1, 2)))]
         readings = {frame: _read(picture, masks[frame], frame, site, params) for frame in frames}
-        reason = _reason(trust, bool(frames))
-        rows += _rows(own, readings, reason, trust, site, picture, params)
+        region = Region(own, picture.spacing_mm is not None, trust, params.level)
+        rows += region.rows(_names(site, params), readings, _reason(trust, bool(frames)))
+    if params.view == "transverse":
+        rows += _group_rows(start, picture, segmentation)
     return from_rows(rows)
+
+
+def _group_rows(start: Row, picture: Picture, segmentation: Segmentation) -> Iterator[Row]:
+    """Thickness of a muscle and the one beneath it together, to the bone."""
+    unit = picture.spacing_mm or (1.0, 1.0)
+    held = {name: label for label, name in segmentation.names.items()}
+    for (upper, deeper), group in TOGETHER.items():
+        for side in sorted({name[1] for name in held}):
+            if (upper, side) not in held or (deeper, side) not in held:
+                continue
+            pair = held[upper, side], held[deeper, side]
+            own = {**start, "site": group, "side": side}
+            stated = [segmentation.confidence[label] for label in pair if label in segmentation.confidence]
+            masks = [segmentation.labels == label for label in pair]
+            frames = np.flatnonzero(masks[0].any(axis=(1, 2)) & masks[1].any(axis=(1, 2)))
+            readings = {
+                int(frame): Reading(
+                    {("thickness", ""): together(masks[0][frame], masks[1][frame], unit)},
+                    {("thickness", ""): "not_defined"},
+                )
+                for frame in frames
+            }
+            trust = min(stated, default=None)
+            region = Region(own, picture.spacing_mm is not None, trust, 0.95)
+            yield from region.rows([("thickness", "")], readings, _reason(trust, bool(frames.size)))
 
 
 def _checked(acquisition: Acquisition, segmentation: Segmentation) -> Picture:
@@ -106,11 +127,13 @@ def _checked(acquisition: Acquisition, segmentation: Segmentation) -> Picture:
     return picture
 
 
-def _reason(trust: float, found: bool) -> str:
-    """Why nothing is told of a region, "" where it can be."""
-    if trust < UNSURE:
-        return "low_confidence"
-    return "" if found else "empty_label"
+def _reason(trust: float | None, found: bool) -> str:
+    """Why nothing is told of a region, "" where it can be; ``trust`` is None where nobody states any."""
+    if trust is None:
+        return "" if found else "empty_label"
+    if not found and trust <= 0.0:
+        return "no_muscle_found"
+    return "" if found and trust >= UNSURE else "low_confidence"
 
 
 def _read(picture: Picture, mask: Bools, frame: int, site: str, params: Params) -> Reading | None:
@@ -120,8 +143,9 @@ def _read(picture: Picture, mask: Bools, frame: int, site: str, params: Params) 
     if site == SUBCUTANEOUS:
         return _read_subcutaneous(mask, tissue, unit, params)
     if params.view == "transverse":
-        values: dict[Key, float] = {("thickness", ""): thickness(mask, unit)}
-        whole = in_view(mask, tissue)
+        on_bone = site in {deeper for _, deeper in TOGETHER}
+        values: dict[Key, float] = {("thickness", ""): thickness(mask, unit, on_bone=on_bone)}
+        whole = not on_bone and in_view(mask, tissue)
         values["cross_sectional_area", ""] = area(mask, unit) if whole else np.nan
         return Reading(values, {} if whole else {("cross_sectional_area", ""): "not_imaged"})
     edges = edges_of(mask, tissue, unit, params.window)
@@ -149,56 +173,3 @@ def _names(site: str, params: Params) -> list[Key]:
         return [("thickness", ""), ("cross_sectional_area", "")]
     profile = [("thickness_profile", f"width:{share:.2f}") for share in params.places]
     return [*((name, "") for name in LENGTHS), *profile, *((name, "") for name in ANGLES)]
-
-
-def _rows(
-    start: Row,
-    readings: dict[int, Reading | None],
-    reason: str,
-    trust: float,
-    site: str,
-    picture: Picture,
-    params: Params,
-) -> Iterator[Row]:
-    known = {frame: one for frame, one in readings.items() if one is not None}
-    why = reason or ("" if known else "insufficient_data")
-    for key in _names(site, params):
-        if why:
-            yield {
-                **start,
-                **_named(key, ""),
-                **_unit(key[0], picture, frozenset()),
-                "absent": why,
-                "quality": "fail",
-            }
-            continue
-        yield {**start, **_named(key, ""), **_joined(list(known.values()), key, trust, picture)}
-        if len(known) > 1 and not key[1]:
-            for frame, one in known.items():
-                at = f"image:{frame + 1}"
-                yield {**start, **_named(key, at), **_joined([one], key, trust, picture)}
-
-
-def _named(key: Key, at: str) -> Row:
-    return {"measure": key[0], "at": key[1] or at}
-
-
-def _unit(measure: str, picture: Picture, flags: frozenset[str]) -> Row:
-    word = words("measures")[measure]
-    bare = picture.spacing_mm is None and bool(word["unit_uncalibrated"])
-    flags = flags | {"uncalibrated"} if bare else flags
-    return {"unit": word["unit_uncalibrated"] if bare else word["unit"], "flags": ";".join(sorted(flags))}
-
-
-def _joined(readings: list[Reading], key: Key, trust: float, picture: Picture) -> Row:
-    """The mean over frames that tell a value; absent where none does."""
-    told = [one for one in readings if np.isfinite(one.values[key])]
-    if not told:
-        absent = readings[0].reasons.get(key, "not_defined")
-        return {**_unit(key[0], picture, frozenset()), "absent": absent, "quality": "fail"}
-    flags = frozenset().union(*(one.flags.get(key, frozenset()) for one in told))
-    doubt = trust < DOUBTFUL
-    if key[0] in OF_FASCICLES:
-        doubt |= min(one.fit.confidence for one in told) < DOUBTFUL
-    value = float(np.mean([one.values[key] for one in told]))
-    return {**_unit(key[0], picture, flags), "value": value, "quality": "warn" if doubt else "ok"}

@@ -44,12 +44,15 @@ class Reading:
         Of single values.
     fit : FascicleFit
         The direction, in the image as shown.
+    ends : mapping of (measure, at) to (float, float)
+        Ends of the 95 % interval, where the reading itself tells them.
     """
 
     values: dict[Key, float]
     reasons: dict[Key, str] = field(default_factory=dict)
     flags: dict[Key, frozenset[str]] = field(default_factory=dict)
     fit: FascicleFit = NOTHING
+    ends: dict[Key, tuple[float, float]] = field(default_factory=dict)
 
 
 def read_longitudinal(
@@ -88,6 +91,9 @@ def read_longitudinal(
     for key in ("thickness", ""), ("aponeurosis_depth_superficial", ""), ("aponeurosis_depth_deep", ""):
         _prolonged(reading, key, edges, edges.middle, params)
     _directions(reading, edges, told, params)
+    for key, value in values.items():
+        if key[0] not in ANGLES and value < 0.0:
+            values[key], reading.reasons[key] = np.nan, "out_of_domain"
     return reading
 
 
@@ -140,16 +146,26 @@ def _directions(reading: Reading, edges: Edges, fit: FascicleFit, params: Params
     middle = edges.middle, 0.5 * (high + low)
     upper_curve, lower_curve = edges.curves
     turn = fit.turn_deg if np.isfinite(fit.turn_deg) else 0.0
+    shifts = (0.0, fit.half_width_deg, -fit.half_width_deg)
+    straight = [
+        fascicle(upper_curve.at, lower_curve.at, middle, fit.angle_deg + shift).length for shift in shifts
+    ]
     for name, bend in (("fascicle_length", 0.0), ("fascicle_length_curved", turn)):
         one = fascicle(upper_curve.at, lower_curve.at, middle, fit.angle_deg, bend)
-        _length(reading, (name, ""), one, edges, params)
+        _length(reading, (name, ""), one, straight, edges, params)
 
 
-def _length(reading: Reading, key: Key, one: Fascicle, edges: Edges, params: Params) -> None:
+def _length(
+    reading: Reading, key: Key, one: Fascicle, straight: list[float], edges: Edges, params: Params
+) -> None:
+    """A length, and its interval from the straight lengths at the angle and at the ends of its interval."""
     if not np.isfinite(one.length) or one.length > params.longest_fascicle * edges.width:
         reading.values[key], reading.reasons[key] = np.nan, "out_of_domain"
         return
     reading.values[key] = one.length
+    if np.isfinite(straight).all():
+        shares = [length / straight[0] for length in straight]
+        reading.ends[key] = one.length * min(shares), one.length * max(shares)
     if one.left < edges.x[0] or one.right > edges.x[-1]:
         reading.flags[key] = frozenset({"extrapolated"})
 

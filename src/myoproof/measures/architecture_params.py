@@ -36,7 +36,7 @@ class Params:
     places: tuple[float, ...] = (0.10, 0.25, 0.50, 0.75, 0.90)
     window: float = 0.06
     longest_gap: float = 0.35
-    longest_fascicle: float = 4.0
+    longest_fascicle: float = 3.0
     level: float = 0.95
     fascicles: FascicleParams = field(default_factory=FascicleParams)
 
