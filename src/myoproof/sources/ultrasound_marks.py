@@ -19,7 +19,11 @@ RIM = 0.03
 WORD = 250
 """Pixels, halo included, from which marks may be a word (proposal)."""
 SAME_INK = 20
-"""Grey levels by which letters are darker than their strokes' middle, where those cross."""
+"""Grey levels within which letters are of one ink (proposal)."""
+TALLEST = 60
+"""Pixels of the largest letter."""
+WORDS_LONG = 12
+"""Letters beside letters beside letters, at most."""
 HALO = 2
 """Pixels around a mark that its smoothing touches."""
 
@@ -59,10 +63,26 @@ def _marks(grey: Grey, region: Mask) -> Mask:
     around = cv2.dilate(crowded, np.ones((NEAR, NEAR), np.uint8))
     square = np.ones((STROKE + 2, STROKE + 2), np.uint8)
     thin = cv2.compare(cv2.morphologyEx(grey, cv2.MORPH_TOPHAT, square), SHARP, cv2.CMP_GT)
+    strokes = cv2.bitwise_and(cv2.bitwise_and(thin, around), cv2.compare(grey, BRIGHT, cv2.CMP_GT))
     ink = int(np.median(grey[sharp > 0]))
-    inked = cv2.bitwise_or(thin, cv2.inRange(grey, max(ink - SAME_INK, 0), 255))
-    strokes = cv2.bitwise_and(cv2.bitwise_and(inked, around), cv2.compare(grey, BRIGHT, cv2.CMP_GT))
-    return widened((strokes > 0) & region)
+    inked = cv2.inRange(grey, max(ink - SAME_INK, BRIGHT), min(ink + SAME_INK, 255))
+    return widened(((strokes > 0) | _letters(inked, strokes)) & region)
+
+
+def _letters(inked: Grey, strokes: Grey) -> Mask:
+    """Letters of the same ink beside strokes, whatever their width, and letters beside those."""
+    _, labels, stats, _ = cv2.connectedComponentsWithStats(inked, connectivity=8)
+    small = (stats[:, 2] <= TALLEST) & (stats[:, 3] <= TALLEST) & (stats[:, 4] >= LETTERS)
+    small[0] = False
+    taken = strokes
+    for _ in range(WORDS_LONG):
+        near = cv2.dilate(taken, np.ones((NEAR, NEAR), np.uint8)) > 0
+        inside = np.bincount(labels[near], minlength=small.size)
+        grown = np.asarray((small & (inside > 0))[labels] | (strokes > 0))
+        if grown.sum() == (taken > 0).sum():
+            break
+        taken = grown.astype(np.uint8)
+    return taken > 0
 
 
 def legible(found: Mask, box: Box) -> bool:
