@@ -17,7 +17,7 @@ LEAST_COLUMNS = 0.06
 """Width of the surface, in widths of the image."""
 STEP_ROWS = 4.0
 """Neighbouring columns of one surface differ by no more."""
-SURFACE_SHARE = 0.6
+SURFACE_SHARE = 0.8
 """Share of the echo's height at which its surface lies; fixed on phantoms."""
 
 

@@ -9,6 +9,7 @@ import numpy.typing as npt
 from myoproof.core.acquisition import Acquisition, Picture
 from myoproof.core.segmentation import Segmentation
 from myoproof.errors import InvalidInput
+from myoproof.numerics.aponeuroses_fat import skin_end
 from myoproof.numerics.bone_surface import bone_surface
 from myoproof.numerics.outlines import Outline, Work, find_outline, prepare
 
@@ -24,10 +25,9 @@ UNDER = {
 """The muscle between another and the bone."""
 UPPER = {"biceps_brachii_brachialis": "biceps_brachii", "rectus_femoris_vastus_intermedius": "rectus_femoris"}
 """The muscle on top of a group."""
-TRUST = (0.0, 0.0, 0.0, 0.0)
-"""Logistic coefficients of (1, along, complete, even)."""
-SKIN_SHARE = 0.03
-"""Share of the picture's height that the skin takes, for the fat's upper edge. Proposal."""
+TRUST = (-8.30, 4.08, 5.85, -3.90)
+"""Logistic coefficients of (1, along, complete, even): 80 simulated pictures of four muscles on four devices,
+healthy to severe (seeds 61000 on), of which 85 % had the right outline before refusal."""
 LEAST_SIDE = 64
 
 Labels = npt.NDArray[np.uint16]
@@ -46,7 +46,7 @@ class Params:
         Frames of a cine that are labelled, spread evenly.
     """
 
-    threshold: float = 0.5
+    threshold: float = 0.65
     frames: int = 1
 
 
@@ -89,14 +89,15 @@ def segment(
         raise InvalidInput("muscle_us_transverse needs a picture", where=acquisition.run)
     if view != "transverse":
         raise InvalidInput(f"muscle_us_transverse finds muscles in transverse views, not {view!r}")
-    labels = np.zeros(picture.pixels.shape[:3], dtype=np.uint16)
-    tissue = np.ones(labels.shape[1:], dtype=bool) if picture.tissue is None else picture.tissue
+    shape = picture.pixels.shape[:3]
+    labels = np.zeros(shape, dtype=np.uint16)
+    tissue = np.ones(shape[1:], dtype=bool) if picture.tissue is None else picture.tissue
     names = {FAT: ("subcutaneous_fat", side), MUSCLE: (UPPER.get(site, site), side)}
     if site in UNDER:
         names[DEEPER] = (UNDER[site], side)
     sure = dict.fromkeys(names, 1.0)
-    number = min(labels.shape[0], max(params.frames, 1))
-    for frame in {int((k + 0.5) * labels.shape[0] / number) for k in range(number)}:
+    number = min(shape[0], max(params.frames, 1))
+    for frame in {int((k + 0.5) * shape[0] / number) for k in range(number)}:
         found = _label(
             labels[frame], picture.pixels[frame, :, :, 0], tissue, DEEPER in names, params.threshold
         )
@@ -131,19 +132,26 @@ def _label(
     if deeper:
         bone = bone_surface(work.image, _lowest(found, work.image.shape))
         confidence = sure if np.isfinite(bone).any() else 0.0
-    _paint(labels, (inside, sheet, tissue), work, bone)
+    _paint(labels, image, (inside, sheet, tissue), work, bone)
     return {FAT: sure, MUSCLE: sure, DEEPER: confidence}
 
 
 def _paint(
-    labels: Labels, masks: tuple[Bools, Bools, Bools], work: Work, bone: npt.NDArray[np.float64] | None
+    labels: Labels,
+    image: npt.NDArray[np.uint8],
+    masks: tuple[Bools, Bools, Bools],
+    work: Work,
+    bone: npt.NDArray[np.float64] | None,
 ) -> None:
+    """Labels of the fat above the fascia, of the muscle within it, and of what lies between it and the bone."""
     inside, sheet, tissue = masks
     rows = np.arange(labels.shape[0])[:, None]
     columns = np.flatnonzero(sheet.any(axis=0))
     top = np.full(labels.shape[1], -1.0)
     top[columns] = sheet[:, columns].argmax(axis=0)
-    first = int(np.flatnonzero(tissue.any(axis=1))[0]) + SKIN_SHARE * labels.shape[0]
+    upper = np.where(top >= 0, top, np.median(top[columns]) if columns.size else 0.0)
+    box = int(np.flatnonzero(tissue.any(axis=1))[0])
+    first = box + skin_end(np.ascontiguousarray(image[box:]), upper - box)
     labels[(rows > first) & (rows < top) & tissue] = FAT
     labels[inside] = MUSCLE
     if bone is not None:
