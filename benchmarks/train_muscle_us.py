@@ -344,6 +344,7 @@ def write(cases: dict[str, list[Case]]) -> None:
         f"{sum(n for _, n in BATCHES)} disguises of each image, {len(PHANTOMS)} simulated images, "
         f"{len(cases['without muscle'])} images without a whole muscle"
     )
+    stored["held_out_threshold"] = Params().threshold
     stored["held_out"] = held_out(cases, mean, sd, Params().threshold)
     OUT.write_text(json.dumps(stored) + "\n", encoding="utf-8")
     print(json.dumps(stored["held_out"], indent=1))

@@ -54,7 +54,7 @@ def test_names_rater_and_confidence(linear: Simulated) -> None:
     assert mine.rater == RATER
     assert mine.names == {1: ("subcutaneous_fat", "left"), 2: ("vastus_lateralis", "left")}
     assert set(mine.confidence) == {1, 2}
-    assert 0.5 <= mine.confidence[2] <= 1
+    assert Params().threshold <= mine.confidence[2] <= 1
     fat, muscle = (np.flatnonzero((mine.labels[0] == k).any(axis=1)) for k in (1, 2))
     assert fat.min() < muscle.min()
     assert fat.max() < muscle.max()
