@@ -17,6 +17,7 @@ from myoproof.numerics.joint import fit_joint
 
 ELSEWHERE = {"aids": 16.6, "pbc2": 10.0}
 TARGET_S = 3.0
+"""CPU seconds of one thread: what an idle machine needs."""
 SCRIPT = {
     "aids": "l<-lme(CD4~obstime+obstime:drug,random=~obstime|patient,data=aids);"
     "s<-coxph(Surv(Time,death)~drug,data=aids.id,x=TRUE);v<-'obstime'",
@@ -63,7 +64,7 @@ def main() -> None:
         told["r_jm_seconds"] = ELSEWHERE[name] if seconds is None else round(seconds, 1)
         told["r_jm_measured"] = "elsewhere" if seconds is None else "in this run"
         told["times_faster"] = round(float(str(told["r_jm_seconds"])) / float(str(told["as_jm_seconds"])), 1)
-        told["target_met"] = float(str(told["as_jm_seconds"])) <= TARGET_S
+        told["target_met"] = float(str(told["as_jm_cpu_seconds"])) <= TARGET_S
         append("joint", told)
 
 

@@ -27,7 +27,7 @@ Row = dict[str, Any]
 TABLE = Path(__file__).resolve().parents[1] / "src" / "myoproof" / "evidence" / "tables" / "joint.csv"
 SEED = 72_000
 ABOUT = "joint@1"
-SETS, SUBJECTS = 200, 250
+SETS, SUBJECTS = 60, 200
 FORM = JointForm(n_knots=1)
 PUBLISHED = {
     "aids": (aids, -0.28750, 0.03587, -4328.2613),

@@ -321,9 +321,10 @@ def curve_drawing(
                 told.append(f"{term_name(term)}, visits {label}: {span}")
             ax.set_title(wrap(sentence_case(short_name(term)), 40))
             ax.set_xlabel("months")
-            ax.set_ylim(bottom=0)
+            ax.set_xticks(sorted({round(day / DAYS_PER_MONTH) for day in pick(rows, term=term)["day"]}))
             ax.grid(visible=True, axis="y")
-        axes[0].set_ylabel("controls who must complete")
+        axes[0].set_ylim(0, 1.08 * float(pick(rows, term=shown)["statistic"].max()))
+        axes[0].set_ylabel("controls who complete")
         handles, labels = axes[0].get_legend_handles_labels()
         figure.legend(handles, labels, loc="outside upper left", ncols=4, handlelength=2.6)
         alt = f"{title}. {'; '.join(told)}."

@@ -30,6 +30,7 @@ from myoproof.delivery.progression_figures import (
     group_name,
     league_drawing,
 )
+from myoproof.delivery.progression_joint import joint_parts
 from myoproof.delivery.progression_tables import tables
 from myoproof.delivery.progression_trial import is_trial, trial_parts
 from myoproof.delivery.wording import (
@@ -93,6 +94,7 @@ def section(result: Result, *, key: str, measurements: pd.DataFrame | None = Non
             *_correlations(estimates, primary),
             ("correlations", correlation_drawing(estimates, terms=primary, **drawn)),
             ("fast and slow progressors", tempo_drawing(estimates, terms=terms, **drawn)),
+            *joint_parts(estimates, key=key),
             *tables(estimates, key=key),
         ]
     )
@@ -109,6 +111,7 @@ def _trial(result: Result, terms: list[str], key: str) -> Section:
             ("cohort flow", flow_drawing(estimates, **drawn)),
             ("flow of the reference arm", flow_drawing(estimates, **beside)),
             *trial_parts(result, key=key, terms=terms),
+            *joint_parts(estimates, key=key),
             *tables(estimates, key=key),
         ]
     )

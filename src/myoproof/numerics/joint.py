@@ -33,6 +33,8 @@ FEWEST_ENTRY_NODES = 9
 """Nodes a random effect for survival to entry, where no measurement narrows the random effects."""
 LARGEST_DECREMENT = 1e-4
 """The fit stands when one more Newton step would gain less than half of this in log-likelihood."""
+ROUGH, SHARP = 1e-2, 1e-5
+"""Gradients at which the first and the later searches stop, in units of the standard errors."""
 SINGULAR = 1e-4
 """A random effect with less than this share of its SD left, given the others, is a function of them."""
 
@@ -104,11 +106,12 @@ def fit_joint(
     entry = entry_block(survival, form, knots)
     problem = _placed(block, entry, form, naive.means, naive.covariances, naive.random_covariance)
     at = _start(block, naive, knots, survival)
-    for turn in range(form.recentred + 1):
-        at = _climb(problem, at)
-        here = _evaluate(problem, at)
-        if turn < form.recentred:
-            problem = _recentred(problem, here, at, form)
+    at = _climb(problem, at, ROUGH, _round(_information(problem, at)))
+    turn = _round(_information(problem, at))
+    at = _climb(problem, at, SHARP, turn)
+    for _ in range(form.recentred):
+        problem = _recentred(problem, _evaluate(problem, at), at, form)
+        at = _climb(problem, at, SHARP, turn)
     return _fit(problem, at, naive, replace(form, knots=tuple(knots)), survival.names, level)
 
 
@@ -168,22 +171,17 @@ def _start(block: Block, naive: MixedModel, knots: Floats, survival: Survival) -
     )
 
 
-def _climb(problem: _Problem, start: Floats) -> Floats:
-    """Maximise by BFGS in coordinates in which the surface at the start is round; twice, the second sharp."""
-    at = start
-    for tolerance in (1e-2, 1e-5):
-        turn = _round(_information(problem, at))
-        origin = at
+def _climb(problem: _Problem, start: Floats, tolerance: float, turn: Floats) -> Floats:
+    """Maximise by BFGS in coordinates in which the surface is about round."""
 
-        def loss(z: Floats, turn: Floats = turn, origin: Floats = origin) -> tuple[float, Floats]:
-            found = _evaluate(problem, origin + turn @ z)
-            return -found.value, -(turn.T @ found.gradient)
+    def loss(z: Floats) -> tuple[float, Floats]:
+        found = _evaluate(problem, start + turn @ z)
+        return -found.value, -(turn.T @ found.gradient)
 
-        found = optimize.minimize(
-            loss, np.zeros(at.size), jac=True, method="BFGS", options={"gtol": tolerance, "maxiter": 200}
-        )
-        at = origin + turn @ found.x
-    return at
+    found = optimize.minimize(
+        loss, np.zeros(start.size), jac=True, method="BFGS", options={"gtol": tolerance, "maxiter": 200}
+    )
+    return np.asarray(start + turn @ found.x, dtype=np.float64)
 
 
 def _round(information: Floats) -> Floats:

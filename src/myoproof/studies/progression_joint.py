@@ -142,7 +142,7 @@ def joint_rows(
 
 
 def _refused(base: Row, message: str, reason: str) -> Iterator[Row]:
-    yield {**base, "analysis": "joint_flow", "method": "not estimated", "flags": message}
+    yield {**base, "analysis": "joint_flow", "method": "not estimated", "value": 0, "flags": message}
     yield {**base, "analysis": "joint_model", "method": "association/value", "absent": reason}
 
 
