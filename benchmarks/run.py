@@ -3,7 +3,16 @@
 import subprocess
 import sys
 
-BENCHMARKS = ("bench_stability", "bench_dixon", "bench_relaxation", "bench_mmrm", "bench_joint", "bench_nerve", "bench_ultrasound", "bench_demo")
+BENCHMARKS = (
+    "bench_stability",
+    "bench_dixon",
+    "bench_relaxation",
+    "bench_mmrm",
+    "bench_joint",
+    "bench_nerve",
+    "bench_ultrasound",
+    "bench_demo",
+)
 
 
 def main() -> None:
