@@ -33,6 +33,27 @@ MRI = (
 )
 """Methods of the muscle MRI chain."""
 
+ULTRASOUND_HEAD = """# Validation of neuromuscular ultrasound
+
+From images to measures, z-scores and one scale for several devices: what was measured against observers, drawn
+masks and simulated truth, failures included. Rows whose population names real data are real; all others are
+simulated. Made from the evidence tables that ship; [all evidence](../evidence.md) has the rest. Speed is in
+`benchmarks/history/`, and how each number is made on the page of its method. Research use only; not a medical
+device.
+"""
+ULTRASOUND = (
+    "muscle_us",
+    "ultrasound",
+    "muscle_us_transverse",
+    "architecture",
+    "echogenicity",
+    "zscore",
+    "device_transfer",
+    "nerve",
+    "fasciculation",
+)
+"""Methods of neuromuscular ultrasound."""
+
 
 def cell(row: pd.Series) -> str:
     """A value with its interval."""
@@ -66,7 +87,11 @@ def page(head: str = HEAD, methods: tuple[str, ...] = ()) -> str:
 
 def pages() -> dict[Path, str]:
     """Every page that is made from evidence rows."""
-    return {DOCS / "evidence.md": page(), DOCS / "validation" / "mri.md": page(MRI_HEAD, MRI)}
+    return {
+        DOCS / "evidence.md": page(),
+        DOCS / "validation" / "mri.md": page(MRI_HEAD, MRI),
+        DOCS / "validation" / "ultrasound.md": page(ULTRASOUND_HEAD, ULTRASOUND),
+    }
 
 
 if __name__ == "__main__":
