@@ -115,7 +115,7 @@ def _paired(before: pd.DataFrame, after: pd.DataFrame, people: Mapping[str, bool
     chosen = before[before["subject"].isin(list(people)) & before["value"].notna()]
     held = chosen[[*key, "method", "machine", "value"]].rename(columns={"value": "before"})
     later = after[after["value"].notna()]
-    later = later.assign(method=later["method"].str.rpartition(":")[0])
+    later = later.assign(method=[str(text).rpartition(":")[0] for text in later["method"]])
     moved = later[[*key, "method", "value", "low", "high"]].rename(columns={"value": "after"})
     both = held.merge(moved, on=[*key, "method"])
     return both.assign(ill=both["subject"].map(people).astype(bool))
