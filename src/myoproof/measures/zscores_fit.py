@@ -134,7 +134,7 @@ def _one(
     table = _averaged(own)
     design = design_of(table, terms)
     kept = np.isfinite(design).all(axis=1)
-    table, design = table[kept], design[kept]
+    table, design = pd.DataFrame(table[kept]), design[kept]
     values = table["value"].to_numpy(dtype=np.float64)
     where = "/".join(filter(None, (names["measure"], names["site"], names["view"], names["device"])))
     people, codes = np.unique(table["subject"].to_numpy(dtype=str), return_inverse=True)

@@ -121,7 +121,7 @@ def fit(design: Floats, values: Floats, subjects: Ints | None = None) -> Regress
         raise InvalidInput("a term is a combination of others", mend="leave one of them out")
     ratio = _ratio(design, values, codes, sizes) if sizes.max() > 1 else 0.0
     x, y = _demeaned(design, codes, sizes, ratio), _demeaned(values, codes, sizes, ratio)
-    inverse = np.linalg.inv(x.T @ x)
+    inverse = np.asarray(np.linalg.inv(x.T @ x), dtype=np.float64)
     coefficients = inverse @ x.T @ y
     within = float(((y - x @ coefficients) ** 2).sum() / (n - p))
     if sizes.max() == 1:
