@@ -21,8 +21,9 @@ from myoproof.evidence.verdicts import Range, judge
 from myoproof.numerics.mmrm import fit_mmrm
 from myoproof.numerics.mmrm_inference import estimate, infer
 from myoproof.numerics.mmrm_layout import Observations
-from myoproof.numerics.power import Aim, adjusted, edland_size, mmrm_size, t_size
+from myoproof.numerics.power import Aim, adjusted, t_size
 from myoproof.numerics.power_pilot import prognosis, shrunken_srms
+from myoproof.numerics.power_repeated import edland_size, mmrm_size
 from myoproof.numerics.responsiveness import bootstrap_counts, column_srms
 
 Floats = npt.NDArray[np.float64]

@@ -8,15 +8,9 @@ import numpy as np
 import numpy.typing as npt
 
 from myoproof.numerics.mixed import fit_slope
-from myoproof.numerics.power import (
-    Aim,
-    Arms,
-    gls_slope_variance,
-    mmrm_variance,
-    normal_size,
-    t_size,
-)
+from myoproof.numerics.power import Aim, Arms, normal_size, t_size
 from myoproof.numerics.power_pilot import visit_moments
+from myoproof.numerics.power_repeated import gls_slope_variance, mmrm_variance
 from myoproof.numerics.responsiveness import bca_interval
 from myoproof.studies.design_pilot import DAYS_PER_MONTH, DAYS_PER_YEAR, Course, Parameters, Pilot
 

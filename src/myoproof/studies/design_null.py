@@ -15,5 +15,10 @@ def null(cohort: Cohort, study: Study) -> NullCohorts:
         The pilot.
     study : Study
         A study of kind design.
+
+    Returns
+    -------
+    NullCohorts
+        What was taken away, and how such a cohort is drawn.
     """
     return without_change(cohort, study)
