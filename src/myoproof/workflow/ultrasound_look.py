@@ -108,7 +108,7 @@ def look(argument: Mapping[str, Any]) -> dict[str, Any]:
         "acquisition": _acquisition(task, frames),
         "rows": len(rows),
         "frames": [_told(task, frame) for frame in frames],
-        "quality": _worst(rows, frames),
+        "quality": _worst(task, rows, frames),
         "absent": _absent(rows),
         "images": cleaned,
         "simulated": bool(task.parameters["options"]["simulated"]),
@@ -262,7 +262,7 @@ def _told(task: Task, frame: Frame) -> dict[str, Any]:
         "values": values,
         "flags": flags,
         "absent": _absent(own),
-        "quality": _worst(own, [frame]),
+        "quality": _worst(task, own, [frame]),
         "tile": picture,
         "readers": sorted({drawing.rater for drawing in frame.drawings}),
         "doubtful": "" if frame.reading is None else not_clean(frame.reading),
@@ -349,7 +349,11 @@ def _absent(rows: pd.DataFrame) -> str:
     return str(main["absent"].iloc[0]) if len(main) and main["value"].isna().all() else ""
 
 
-def _worst(rows: pd.DataFrame, frames: Sequence[Frame]) -> str:
+def _worst(task: Task, rows: pd.DataFrame, frames: Sequence[Frame]) -> str:
+    """The worst of what is shown of the muscle or nerve and of what reading found."""
+    site = str(task.parameters["site"])
+    shown = rows["measure"].isin(SHOWN["nerve" if is_nerve(site) else "muscle"]) & (rows["site"] == site)
+    rows = rows[shown]
     levels = {"error": "fail", "warning": "warn", "info": "ok"}
     told = [levels[finding.level] for frame in frames for finding in frame.findings]
     return max([*rows["quality"], *told], key=RANKS.__getitem__, default="ok")
