@@ -243,6 +243,32 @@ def test_bad_data_are_a_named_failure(change: str, failure: str) -> None:
         infer(fit)
 
 
+def test_nearly_equal_visits_are_still_fitted() -> None:
+    """A muscle's volume: visits correlate with 0.999."""
+    rng = np.random.default_rng(8)
+    person = rng.normal(0, 500, 40)
+    values = person[:, None] + np.cumsum(rng.normal(-40, 15, (40, 5)), axis=1)
+    who, visit = np.nonzero(rng.random((40, 5)) < 0.9)
+    fit = fit_mmrm(Observations(values[who, visit], np.eye(5)[visit], who, visit))
+    assert fit.converged, fit.explained
+    change = estimate(infer(fit), np.array([-1.0, 0, 0, 0, 1.0]))
+    assert change.se < 20
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_tiny_samples_fit_or_say_why(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    who, visit = np.nonzero(rng.random((7, 4)) < 0.75)
+    values = rng.normal(0, 3, 7)[who] + rng.normal(size=who.size)
+    design = np.column_stack([np.eye(4)[visit], np.eye(4)[visit] * (who % 2)[:, None]]).astype(np.float64)
+    fit = fit_mmrm(Observations(values, design, who, visit))
+    assert fit.converged == (not fit.failure)
+    if fit.converged:
+        assert np.isfinite(infer(fit, "kenward_roger").covariance).all()
+    else:
+        assert fit.explained
+
+
 def test_bad_input_is_refused() -> None:
     rows = observations(simulated())
     broken = rows.values.copy()

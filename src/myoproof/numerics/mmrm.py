@@ -27,7 +27,7 @@ CLOSE = 1e-10
 """A Newton step that promises less, relative to the deviance, ends the search; SAS stops at 1e-8."""
 SINGULAR = 1e-6
 """Least eigenvalue of a correlation matrix below which the covariance counts as singular."""
-FLAT = 1e-7
+FLAT = 1e-10
 """Least eigenvalue of the scaled Hessian below which the deviance counts as flat."""
 
 
@@ -158,7 +158,8 @@ def fit_mmrm(
     if theta is not None:
         held = _held(theta / _theta_scale(layout, shape), layout, shape, method)
         return _finished(layout, shape, method, held)
-    return _finished(layout, shape, method, _search(layout, shape, method))
+    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+        return _finished(layout, shape, method, _search(layout, shape, method))
 
 
 def _without_coordinates(rows: Observations) -> Observations:
@@ -198,6 +199,9 @@ def _search(layout: Layout, shape: Structure, method: Method) -> _Search:
             break
         theta, point = moved
         curve = slopes(point, layout, reml=reml)
+        if not (np.isfinite(curve.gradient).all() and np.isfinite(curve.expected).all()):
+            failure, explained = "singular_covariance", "the derivatives of the deviance are not finite"
+            break
         if _least_eigenvalue(theta, layout, shape) < SINGULAR**2:
             break
     if not failure and steps >= MAXIMUM_STEPS:
@@ -276,7 +280,7 @@ def _finished(layout: Layout, shape: Structure, method: Method, search: _Search)
         failure, explained = told if not failure or told[0] == "singular_covariance" else (failure, explained)
     scaling = _theta_scale(layout, shape)
     hessian = search.curve.observed
-    inverse = np.linalg.pinv(hessian, hermitian=True) if failure else np.linalg.inv(hessian)
+    inverse = np.full_like(hessian, np.nan) if failure else np.linalg.inv(hessian)
     n = layout.n_rows - (layout.kept.size if method == "reml" else 0)
     return Mmrm(
         beta=search.point.beta * layout.scale,

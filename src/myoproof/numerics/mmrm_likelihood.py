@@ -94,10 +94,11 @@ def evaluate(theta: Floats, layout: Layout, shape: Structure, *, reml: bool) -> 
         factor = np.linalg.cholesky(own)
         if layout.coordinates is None:
             np.linalg.cholesky(matrix)
+        turned = np.linalg.inv(factor)
     except np.linalg.LinAlgError:
         return None
     log_v = 2 * float(layout.counts @ np.log(np.einsum("paa->pa", factor)).sum(axis=1))
-    inverse = np.where(seen, np.linalg.inv(own), 0.0)
+    inverse = np.where(seen, turned.swapaxes(1, 2) @ turned, 0.0)
     q = layout.kept.size + 1
     total = (inverse.ravel() @ layout.cross).reshape(q, q)
     xx, xy, yy = total[:-1, :-1], total[:-1, -1], float(total[-1, -1])
@@ -112,6 +113,8 @@ def evaluate(theta: Floats, layout: Layout, shape: Structure, *, reml: bool) -> 
     deviance = log_v - layout.log_weights + yy - float(beta @ xy) + n * math.log(2 * math.pi)
     if reml:
         deviance += 2 * float(np.log(np.diag(root)).sum())
+    if not math.isfinite(deviance):
+        return None
     return Point(deviance, beta, covariance, inverse, first, second)
 
 
