@@ -4,6 +4,7 @@ import subprocess
 import sys
 
 CALIBRATIONS = (
+    "calibrate_architecture",
     "calibrate_cohorts",
     "calibrate_dixon",
     "calibrate_derived",

@@ -146,8 +146,9 @@ def _smear(angle_deg: Floats) -> Floats:
 
 def trust(peak: Peak) -> float:
     """Chance that the angle is within 3 deg of the truth, from how the peak stands out (see calibration)."""
+    clear = min(peak.share / CLEAR_SHARE, 1.0)
     score = TRUST[0] + TRUST[1] * np.log(max(peak.share, LEAST_SHARE)) + TRUST[2] * peak.rival
-    return float(1.0 / (1.0 + np.exp(-score)))
+    return float(clear / (1.0 + np.exp(-score)))
 
 
 def half_width(share: float, spread_deg: float) -> float:
@@ -160,6 +161,8 @@ def half_width(share: float, spread_deg: float) -> float:
 
 
 LEAST_SHARE = 0.005
+CLEAR_SHARE = 0.12
+"""Speckle alone leans to one side by up to about this share; below it trust falls to 0 in proportion."""
 TRUST = (6.24, 0.81, -3.60)
 """Logistic coefficients of (1, log share, rival): 210 simulated pictures, all severities, seeds 30000 on."""
 ERROR = (0.20, -1.2, 0.5)

@@ -75,7 +75,7 @@ def dominant(angle_deg: Floats, weight: Floats, most_deg: float) -> Peak:
     angle = float(centres[top]) + BIN_DEG * _vertex(lean[top - 1 : top + 2])
     sd = _spread(centres, counts - counts[::-1], angle)
     angle = _unmixed(angle, float(np.hypot(sd, SMOOTH_DEG)))
-    near = np.abs(centres - angle) <= NEAR_DEG
+    near = (np.abs(centres - angle) <= NEAR_DEG) & (centres * angle > 0)
     share = max(float((counts - counts[::-1])[near].sum()), 0.0) / total
     far = np.abs(centres - angle) > OTHER_DEG
     rival = float(np.clip(lean[far].max(initial=0.0) / lean[top], 0.0, 1.0))

@@ -69,8 +69,11 @@ def robust_curve(x: Floats, y: Floats, order: int) -> Curve:
     """
     centre, scale = float(np.mean(x)), max(float(np.ptp(x)) / 2.0, 1e-9)
     unit = (x - centre) / scale
-    weight = np.ones_like(y)
     fit = np.polyfit(unit, y, order)
+    small = max(1e-3 * float(np.std(y)), 1e-9)
+    for _ in range(ROUNDS):  # least absolute differences, so that the start is not drawn to outliers
+        off = np.abs(y - np.polyval(fit, unit))
+        fit = np.polyfit(unit, y, order, w=1.0 / np.sqrt(np.maximum(off, small)))
     for _ in range(ROUNDS):
         off = y - np.polyval(fit, unit)
         spread = MAD_TO_SD * float(np.median(np.abs(off - np.median(off))))

@@ -143,7 +143,7 @@ def _paint(
     work: Work,
     bone: npt.NDArray[np.float64] | None,
 ) -> None:
-    """Labels of the fat above the fascia, of the muscle within it, and of what lies between it and the bone."""
+    """Labels of the fat above the fascia, of the muscle within it, and of what lies between it and bone."""
     inside, sheet, tissue = masks
     rows = np.arange(labels.shape[0])[:, None]
     columns = np.flatnonzero(sheet.any(axis=0))
