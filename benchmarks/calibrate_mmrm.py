@@ -20,7 +20,8 @@ from myoproof.core.evidence import evidence_frame
 from myoproof.core.table import write_table
 from myoproof.evidence.verdicts import Range, judge
 from myoproof.numerics.pairwise import Fates, compare
-from myoproof.numerics.power import mmrm_variance, normal_power
+from myoproof.numerics.power import normal_power
+from myoproof.numerics.power_repeated import mmrm_variance
 from myoproof.studies.progression_arms import Arms
 from myoproof.studies.progression_mmrm import mmrm_rows
 from myoproof.studies.progression_trial import MmrmParameters

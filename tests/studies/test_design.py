@@ -10,7 +10,8 @@ from myoproof.core.cohort import Cohort, make_cohort
 from myoproof.core.result import Result
 from myoproof.core.study import Study, parse_study
 from myoproof.errors import InvalidInput
-from myoproof.numerics.power import Aim, edland_size, t_size
+from myoproof.numerics.power import Aim, t_size
+from myoproof.numerics.power_repeated import edland_size
 from myoproof.studies.design import run
 from myoproof.studies.design_count import fit_slopes, retention_of, standardised_effects, visit_years
 from myoproof.studies.design_null import null

@@ -2,7 +2,8 @@
 
 from myoproof.core.cohort import Cohort
 from myoproof.core.contracts import NullCohorts
-from myoproof.core.study import Study
+from myoproof.core.study import Study, parse_strict
+from myoproof.studies.design_pilot import Parameters
 from myoproof.studies.progression_null import null as without_change
 
 
@@ -20,5 +21,11 @@ def null(cohort: Cohort, study: Study) -> NullCohorts:
     -------
     NullCohorts
         What was taken away, and how such a cohort is drawn.
+
+    Raises
+    ------
+    InvalidInput
+        For parameters that the study itself would refuse.
     """
+    parse_strict(Parameters, study.method, where=f"{study.name} [method]")
     return without_change(cohort, study)
