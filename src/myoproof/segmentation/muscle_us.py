@@ -20,9 +20,8 @@ from myoproof.numerics.aponeuroses_fat import band_thickness, skin_end
 VERSION = 1
 RATER = f"muscle_us@{VERSION}"
 FAT, MUSCLE = 1, 2
-REFUSED_BELOW = 0.7
-"""Lowest confidence (in steps of 0.05) that left no error above 10 % on S1-S5, each judged by scorers that
-had not seen that person; 8 % of their images lie below."""
+REFUSED_BELOW = 0.6
+"""Highest confidence (in steps of 0.05) below which at most 8 % of the tuning images S1-S5 lie."""
 LEAST_SIDE = 48
 """Rows and columns below which no tissue box is searched."""
 
