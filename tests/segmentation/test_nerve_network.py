@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from myoproof.errors import NotReadable
+from myoproof.measures.nerve import AREA_SD
 from myoproof.segmentation import nerve_network as network
 from myoproof.segmentation.nerve_frame import WIDTH, Box, Canvas
 
@@ -68,3 +69,8 @@ def test_a_higher_temperature_is_less_sure() -> None:
         network.probabilities(answers, 3.0).max(axis=0).mean()
         < network.probabilities(answers, 1.0).max(axis=0).mean()
     )
+
+
+def test_the_measures_intervals_are_those_of_the_card() -> None:
+    area = network.card()["held_out"]["area"]
+    assert {name: tuple(area[name]["sd"]) for name in ("nerve", "vessel")} == AREA_SD
