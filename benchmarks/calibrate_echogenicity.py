@@ -33,7 +33,7 @@ Row = dict[str, Any]
 TABLE = Path(__file__).resolve().parents[1] / "src" / "myoproof" / "evidence" / "tables" / "echogenicity.csv"
 SEED = 84_000
 ABOUT = f"{echogenicity.METHOD}@{echogenicity.METHOD_VERSION}"
-SCENES, LOOKS = 36, 6
+SCENES, LOOKS = 24, 5
 SCANS = 24
 LEVELS_DB = (-18.0, -14.0, -10.0, -6.0, -3.0, 0.0, 3.0, 6.0, 10.0, 14.0, 18.0)
 PLAIN = echogenicity.Params(texture=(), depth_slope_per_cm=0)

@@ -91,8 +91,9 @@ def derive(rows: Table, cohort: Cohort | None = None, *, params: Params = Params
     simulated = {norm_key(norm) for file in params.files if file.simulated for norm in file.norms}
     parts: dict[int, dict[str, Any]] = {}
     groups: dict[tuple[str, ...], tuple[Norm, list[int]]] = {}
-    for place, row in enumerate(full.to_dict("records")):
-        norm, reason = covering(norms, {str(name): value for name, value in row.items()})
+    records = [{str(name): value for name, value in row.items()} for row in full.to_dict("records")]
+    for place, row in enumerate(records):
+        norm, reason = covering(norms, row)
         if row["absent"] or norm is None:
             parts[place] = {"absent": row["absent"] or reason}
         else:
@@ -101,7 +102,7 @@ def derive(rows: Table, cohort: Cohort | None = None, *, params: Params = Params
         made = _scored(full.iloc[places], norm, params)
         marked = {"simulated"} if key in simulated else set()
         parts |= {place: own | _marks(own, marked) for place, own in zip(places, made, strict=True)}
-    return from_rows([_row(row, parts[place]) for place, row in enumerate(full.to_dict("records"))])
+    return from_rows([_row(row, parts[place]) for place, row in enumerate(records)])
 
 
 def _scored(rows: pd.DataFrame, norm: Norm, params: Params) -> list[dict[str, Any]]:
@@ -131,7 +132,7 @@ def _scored(rows: pd.DataFrame, norm: Norm, params: Params) -> list[dict[str, An
 
 def _reasons(rows: pd.DataFrame, norm: Norm, design: Floats) -> list[str]:
     outside = np.zeros(len(rows), dtype=np.bool_)
-    missing = np.isnan(design).any(axis=1)
+    missing = np.asarray(np.isnan(design).any(axis=1), dtype=np.bool_)
     for name, (low, high) in norm.ranges.items():
         if f"of_{name}" not in rows:
             continue
