@@ -52,3 +52,8 @@ def test_millimetres_are_not_averaged_with_pixels() -> None:
     assert (row["value"], row["unit"]) == (22.0, "mm")
     assert row["flags"] == "replicates_missing"
     assert len(mean_rows([])) == 0
+
+
+def test_events_of_several_cines_have_no_mean() -> None:
+    rows = mean_rows([frame(1.0, at="event:1"), frame(2.0, at="event:1")])
+    assert len(rows) == 0

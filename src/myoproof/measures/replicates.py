@@ -12,6 +12,8 @@ from myoproof.vocabulary.lookup import unit as vocabulary_unit
 RANKS = {"ok": 0, "warn": 1, "fail": 2}
 ALIKE = [name for name in KEY if name != "at"]
 MISSING = "replicates_missing"
+EVENT = "event:"
+"""Events of one recording are no replicates of those of another."""
 
 
 def numbered(rows: Table, number: int) -> Table:
@@ -47,6 +49,7 @@ def mean_rows(frames: Sequence[Table]) -> Table:
     if not given:
         return from_rows([])
     rows = pd.concat(given, ignore_index=True)
+    rows = rows[~rows["at"].str.startswith(EVENT)]
     together = rows.groupby([*ALIKE, "at"], sort=False, dropna=False)
     return from_rows([_mean(own, len(frames)) for _, own in together])
 

@@ -164,6 +164,8 @@ def _with_twitches(read: UltrasoundReading, regions: Segmentation, rows: Table) 
     if picture.times_s is None or FASCICULATION not in names("measures"):
         return rows
     more: Table = load("measures", FASCICULATION)(read.acquisition, regions)
+    told = [set(text.split(";")) - {""} | set(read.flags) for text in more["flags"]]
+    more = Table(more.assign(flags=[";".join(sorted(flags)) for flags in told]))
     return from_rows(pd.concat([rows, more], ignore_index=True))
 
 
@@ -226,9 +228,11 @@ def _lost(task: Task, reason: str) -> Table:
 
 def _rows(task: Task, frames: Sequence[Frame]) -> Table:
     """Rows of the frames and of their mean; a single frame is its own mean."""
-    tables = [mean_rows([frame.rows for frame in frames])]
-    tables.append(mean_rows([frame.drawn_rows for frame in frames if len(frame.drawn_rows)]))
-    if len(frames) > 1:
+    if len(frames) == 1:
+        tables = [frames[0].rows, frames[0].drawn_rows]
+    else:
+        tables = [mean_rows([frame.rows for frame in frames])]
+        tables.append(mean_rows([frame.drawn_rows for frame in frames if len(frame.drawn_rows)]))
         for frame in frames:
             tables += [numbered(frame.rows, frame.number), numbered(frame.drawn_rows, frame.number)]
     rows = from_rows(pd.concat([table for table in tables if len(table)], ignore_index=True), where=task.key)
