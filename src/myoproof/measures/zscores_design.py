@@ -1,6 +1,6 @@
 """What norms need to know of a row: its person's covariates, its side, its view, device and preset."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +18,13 @@ WORDS = ("sex", "side")
 FROM_ROWS = {"weight_kg": "body_weight", "height_cm": "body_height", "body_mass_index": "body_mass_index"}
 """Covariate -> the measure that holds it where no column does."""
 DAYS_PER_YEAR = 365.25
+TRANSFORMS: Mapping[str, Callable[[Floats], Floats]] = {
+    "identity": np.positive,
+    "square": np.square,
+    "cube": lambda number: number**3,
+    "log": np.log,
+    "sqrt": np.sqrt,
+}
 
 
 def placed(rows: pd.DataFrame, cohort: Cohort, names: Iterable[str]) -> pd.DataFrame:
@@ -135,7 +142,7 @@ def parse_terms(texts: Sequence[str], levels: dict[str, str] | None = None) -> l
         if bracket:
             name = inner.rstrip(")")
         transform = function if bracket else powers.get(power, "") if power else "identity"
-        if transform not in ("identity", "square", "cube", "log", "sqrt") or (bracket and power):
+        if transform not in TRANSFORMS or (bracket and power):
             mend = "use age_years, age_years^2, age_years^3, log(weight_kg) or sqrt(weight_kg)"
             findings.append(Finding("error", "term", f"the term {text!r} is not known", mend=mend))
             continue
@@ -159,13 +166,7 @@ def _column(rows: pd.DataFrame, term: Term) -> Floats:
         return np.where(text == "", np.nan, (text == term.word).astype(float))
     number = pd.to_numeric(column, errors="coerce").to_numpy(dtype=np.float64) - term.centre
     with np.errstate(invalid="ignore", divide="ignore"):
-        made = {
-            "identity": lambda x: x,
-            "square": np.square,
-            "cube": lambda x: x**3,
-            "log": np.log,
-            "sqrt": np.sqrt,
-        }[term.transform](number)
+        made = TRANSFORMS[term.transform](number)
     return np.where(np.isfinite(made), made, np.nan)
 
 
