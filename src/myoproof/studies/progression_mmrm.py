@@ -84,7 +84,7 @@ def mmrm_rows(arms: Arms, mmrm: MmrmParameters, *, level: float, fewest: int) ->
         yield finding_row("aliased", message, design.n_columns - fit.kept.size, term=arms.term)
     judged = infer(fit, mmrm.df)
     yield from _covariance_rows(arms, design, fit)
-    yield from _means(arms, design, judged, mmrm, level)
+    yield from _means(arms, design, judged, level)
     yield from _contrasts(arms, design, judged, level, fewest)
 
 
@@ -168,9 +168,7 @@ def _covariance_rows(arms: Arms, design: Design, fit: Mmrm) -> Iterator[Row]:
                 yield {**head, "method": pair, "unit": "1", "value": value}
 
 
-def _means(
-    arms: Arms, design: Design, judged: Inference, mmrm: MmrmParameters, level: float
-) -> Iterator[Row]:
+def _means(arms: Arms, design: Design, judged: Inference, level: float) -> Iterator[Row]:
     """Least-squares mean change of each arm at each visit, covariates at their margins."""
     for place, visit in enumerate(design.visits):
         if visit == 0:
@@ -182,8 +180,8 @@ def _means(
             if design.baseline >= 0:
                 row[design.baseline] -= 1.0
             n = arms.cell(visit)[0 if arm else 1]
-            yield {**_head(arms, "ls_mean", name, visit), **_fields(judged, row, level), "n_subjects": n}
-    del mmrm
+            found = _untested(_fields(judged, row, level))
+            yield {**_head(arms, "ls_mean", name, visit), **found, "n_subjects": n}
 
 
 def _contrasts(arms: Arms, design: Design, judged: Inference, level: float, fewest: int) -> Iterator[Row]:
@@ -221,6 +219,11 @@ def _contrasts(arms: Arms, design: Design, judged: Inference, level: float, fewe
 
 def _fields(judged: Inference, row: Floats, level: float) -> Row:
     return fields(estimate(judged, row, level=level), level)
+
+
+def _untested(found: Row) -> Row:
+    """An estimate of one arm without its p: a trial's hypotheses are about the difference."""
+    return {name: value for name, value in found.items() if name != "p"}
 
 
 def fields(found: Estimate, level: float) -> Row:
@@ -272,4 +275,6 @@ def slope_rows(arms: Arms, mmrm: MmrmParameters, *, level: float, fewest: int) -
         row = np.zeros(rows.design.shape[1])
         row[1], row[2] = time, interaction
         n = int(counts.get(group, repeated).sum())
-        yield {**head, "group": group, "n_subjects": n, **_fields(judged, row, level)}
+        found = _fields(judged, row, level)
+        own = found if group == arms.contrast else _untested(found)
+        yield {**head, "group": group, "n_subjects": n, **own}
