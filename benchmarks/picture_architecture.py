@@ -1,4 +1,4 @@
-"""Draw docs/img/architecture.png: fascicle directions and transverse outlines found, on simulated pictures."""
+"""Draw docs/img/architecture.png: fascicle directions and transverse outlines on simulated pictures."""
 
 from pathlib import Path
 
@@ -25,8 +25,8 @@ def longitudinal(panel: Axes, seed: int, device: str) -> None:
     image = scan.acquisition.payload.pixels[0, :, :, 0]
     region = scan.segmentation.labels[0] == 2
     fit = dominant_angle(image.astype(np.float32), region)
-    rows = scan.rows.set_index(["measure", "at"])["value"]
-    true = float(rows["fascicle_angle", ""]) * np.sign(fit.angle_deg)
+    angles = scan.rows.loc[scan.rows["measure"] == "fascicle_angle", "value"]
+    true = float(angles.iloc[0]) * float(np.sign(fit.angle_deg))
     panel.imshow(image, cmap="gray", vmin=0, vmax=255)
     panel.contour(region, [0.5], colors="white", linewidths=0.8)
     middle = float(np.flatnonzero(region.any(axis=1)).mean())

@@ -1,5 +1,6 @@
 """Outlines of muscles cut across: the ellipse that best follows bright fascia, then the fascia itself."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import cv2
@@ -30,6 +31,8 @@ HALF_HEIGHTS = np.arange(0.06, 0.44, 0.03)
 """Half axes looked for, in heights of the image."""
 RADII = np.arange(0.70, 1.301, 0.01)
 """Distances from the centre at which the fascia is sought, in radii of the ellipse."""
+REFITS, REFIT_TOLL = 4, 0.15
+"""Times that the ellipse is fitted again to the fascia found near it, and what straying costs then."""
 STRAY, STRAY_TOLL = 0.12, 0.5
 """Share of the radius by which the outline may stray from the ellipse, and what that costs."""
 STEEPEST = 2
@@ -127,7 +130,11 @@ def find_outline(work: Work) -> Outline | None:
     work : Work
     """
     start = best_ellipse(work)
-    return None if start is None else follow(work, start)
+    if start is None:
+        return None
+    for _ in range(REFITS):
+        start = _refitted(work, start)
+    return follow(work, start)
 
 
 def best_ellipse(work: Work) -> Floats | None:
@@ -192,23 +199,8 @@ def follow(work: Work, ellipse: Floats) -> Outline:
     ellipse : ndarray, shape (4,)
         Centre and half axes.
     """
+    crest, ridge, seen, sampled = _crest(work, ellipse, STRAY_TOLL)
     turn = np.linspace(0.0, 2.0 * np.pi, ANGLES, endpoint=False)
-    x = ellipse[0] + RADII[None, :] * (ellipse[2] * np.cos(turn))[:, None]
-    y = ellipse[1] + RADII[None, :] * (ellipse[3] * np.sin(turn))[:, None]
-
-    def sampled(values: Images) -> Images:
-        taken = cv2.remap(
-            values,
-            x.astype(np.float32),
-            y.astype(np.float32),
-            cv2.INTER_LINEAR,
-            borderMode=cv2.BORDER_CONSTANT,
-        )
-        return np.asarray(taken, dtype=np.float32)
-
-    ridge, seen = sampled(work.ridge), sampled(work.seen.astype(np.float32)) > 0.99
-    stray = STRAY_TOLL * ((RADII - 1.0) / STRAY) ** 2
-    crest = _closed_path(np.where(seen, ridge, 0.0) - stray[None, :].astype(np.float32))
     rows = np.arange(ANGLES)
     shown = seen[rows, crest]
     level = sampled(np.asarray(cv2.GaussianBlur(work.image, (0, 0), 1.0), dtype=np.float32))
@@ -232,6 +224,43 @@ def follow(work: Work, ellipse: Floats) -> Outline:
         float(shown.mean()),
         float(inside[shown].mean() / max(strength, 1e-3)) if shown.any() else 1.0,
     )
+
+
+def _crest(
+    work: Work, ellipse: Floats, toll: float
+) -> tuple[npt.NDArray[np.intp], Images, Bools, Callable[[Images], Images]]:
+    """Index of the fascia over angle, the ridge and what is seen on the rays, and a reader of images."""
+    turn = np.linspace(0.0, 2.0 * np.pi, ANGLES, endpoint=False)
+    x = (ellipse[0] + RADII[None, :] * (ellipse[2] * np.cos(turn))[:, None]).astype(np.float32)
+    y = (ellipse[1] + RADII[None, :] * (ellipse[3] * np.sin(turn))[:, None]).astype(np.float32)
+
+    def sampled(values: Images) -> Images:
+        taken = cv2.remap(values, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)
+        return np.asarray(taken, dtype=np.float32)
+
+    ridge, seen = sampled(work.ridge), sampled(work.seen.astype(np.float32)) > 0.99
+    stray = toll * ((RADII - 1.0) / STRAY) ** 2
+    crest = _closed_path(np.where(seen, ridge, 0.0) - stray[None, :].astype(np.float32))
+    return crest, ridge, seen, sampled
+
+
+def _refitted(work: Work, ellipse: Floats) -> Floats:
+    """The upright ellipse nearest to the fascia found near another, bright parts counting most."""
+    crest, ridge, seen, _ = _crest(work, ellipse, REFIT_TOLL)
+    rows, turn = np.arange(ANGLES), np.linspace(0.0, 2.0 * np.pi, ANGLES, endpoint=False)
+    weight = np.where(seen[rows, crest], np.minimum(ridge[rows, crest], 1.5), 0.0).astype(np.float64)
+    x, y = RADII[crest] * np.cos(turn), RADII[crest] * np.sin(turn)
+    terms = np.stack([x**2, y**2, x, y], axis=1) * weight[:, None]
+    (p, q, r, s), *_ = np.linalg.lstsq(terms, weight, rcond=None)
+    if p <= 0 or q <= 0:
+        return ellipse
+    right, down = -r / (2 * p), -s / (2 * q)
+    size = 1.0 + r**2 / (4 * p) + s**2 / (4 * q)
+    across, high = np.sqrt(size / p), np.sqrt(size / q)
+    if not (0.7 < across < 1.4 and 0.7 < high < 1.4 and abs(right) < 0.4 and abs(down) < 0.4):
+        return ellipse
+    centre = ellipse[0] + ellipse[2] * right, ellipse[1] + ellipse[3] * down
+    return np.array([*centre, ellipse[2] * across, ellipse[3] * high])
 
 
 def _closed_path(gain: Images) -> npt.NDArray[np.intp]:
