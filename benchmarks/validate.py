@@ -11,6 +11,7 @@ CALIBRATIONS = (
     "calibrate_design",
     "calibrate_devices",
     "calibrate_echogenicity",
+    "calibrate_fasciculation",
     "calibrate_followup",
     "calibrate_harmonise",
     "calibrate_imputation",

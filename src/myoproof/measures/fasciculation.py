@@ -115,7 +115,8 @@ def measure(
     muscles = {n: name for n, name in segmentation.names.items() if name[0] not in NOT_MUSCLE}
     cine, reason = _cine(acquisition, picture, params)
     rows: list[Row] = []
-    found = None if cine is None else _followed(cine, params)
+    outlined = bool(np.isin(segmentation.labels, list(muscles)).any())
+    found = _followed(cine, params) if cine is not None and outlined else None
     for label, (site, side) in muscles.items():
         inside = _first(segmentation, label)
         key = {"site": site, "side": side}

@@ -18,7 +18,7 @@ class MotionParams:
     Parameters
     ----------
     width_px : int
-        Wider frames are made this wide first.
+        Wider frames are made this wide first; in narrower ones the next two shrink in proportion.
     cell_px : int
         Distance of the points that are followed.
     window_px : int
@@ -82,21 +82,23 @@ def track(frames: Bytes, tissue: Bools, params: MotionParams = MotionParams()) -
     rows, cols = small.shape[1:]
     seen = cv2.resize(tissue.astype(np.float32), (cols, rows), interpolation=cv2.INTER_AREA)
     window = cv2.createHanningWindow((cols, rows), cv2.CV_32F) * seen
-    half = params.cell_px / 2.0
-    across = np.arange(half - 0.5, cols - half, params.cell_px)
-    down = np.arange(half - 0.5, rows - half, params.cell_px)
+    share = min(1.0, cols / params.width_px)
+    cell, window_px = max(4, round(params.cell_px * share)), max(13, round(params.window_px * share) | 1)
+    half = cell / 2.0
+    across = np.arange(half - 0.5, cols - half, cell)
+    down = np.arange(half - 0.5, rows - half, cell)
     points = np.stack(np.meshgrid(across, down), axis=-1).reshape(-1, 1, 2).astype(np.float32)
     steps, doubts, shifts = [], [], []
     before = cv2.GaussianBlur(small[0], (0, 0), params.presmooth_px)
     for frame in small[1:]:
         after = cv2.GaussianBlur(frame, (0, 0), params.presmooth_px)
         shift = _shift(before, after, window)
-        moved, doubt = _followed(before, after, points, shift, params.window_px)
+        moved, doubt = _followed(before, after, points, shift, window_px)
         steps.append((moved - points).reshape(down.size, across.size, 2))
         doubts.append(doubt.reshape(down.size, across.size))
         shifts.append(shift)
         before = after
-    return Motion(np.stack(steps), np.stack(doubts), np.stack(shifts), params.cell_px * pixel, pixel)
+    return Motion(np.stack(steps), np.stack(doubts), np.stack(shifts), cell * pixel, pixel)
 
 
 def cells_within(mask: Bools, shape: tuple[int, int]) -> Images:

@@ -50,10 +50,13 @@ class LocalMotion:
         second or so mean something.
     whole : ndarray, shape (frame - 1, row, col, 2), float32
         Steps of the whole view at each cell.
+    cell_px : float
+        Pixels of the matched frames from cell to cell.
     """
 
     path: Images
     whole: Images
+    cell_px: float = 8.0
 
 
 def local_motion(motion: Motion, tissue: Images, params: LocalParams = LocalParams()) -> LocalMotion:
@@ -83,7 +86,7 @@ def local_motion(motion: Motion, tissue: Images, params: LocalParams = LocalPara
     smooth = np.stack([_smooth(*pair, params) for pair in zip(rest.astype(np.float32), weight, strict=True)])
     start = np.zeros_like(smooth[:1])
     path = np.concatenate([start, np.cumsum(smooth, axis=0, dtype=np.float64).astype(np.float32)])
-    return LocalMotion(path, whole.astype(np.float32))
+    return LocalMotion(path, whole.astype(np.float32), motion.cell_px / motion.pixel)
 
 
 def _median(step: Images) -> Images:

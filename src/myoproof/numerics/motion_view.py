@@ -71,16 +71,13 @@ def view_motion(whole: npt.NDArray[np.float32], inside: Bools, rate_hz: float) -
 
 
 def _jump(path: Floats, rate_hz: float) -> float:
-    """Largest step within 0.2 s between the medians of the 0.4 s before and after."""
+    """Largest step within 0.2 s between the 0.4 s before and after, less what moves within these."""
     short, long = max(1, round(0.2 * rate_hz)), max(2, round(0.4 * rate_hz))
-    sizes = [
-        np.linalg.norm(
-            np.median(path[k + short : k + short + long], axis=0)
-            - np.median(path[max(0, k - long) : k], axis=0)
-        )
-        - np.linalg.norm(np.ptp(path[max(0, k - long) : k], axis=0)) / 2
-        for k in range(long, path.shape[0] - short - long)
-    ]
+    sizes = []
+    for k in range(long, path.shape[0] - short - long):
+        before, after = path[k - long : k], path[k + short : k + short + long]
+        step = np.linalg.norm(np.median(after, axis=0) - np.median(before, axis=0))
+        sizes.append(step - np.linalg.norm(np.ptp(before, axis=0)) - np.linalg.norm(np.ptp(after, axis=0)))
     return float(max(sizes, default=0.0))
 
 

@@ -34,9 +34,12 @@ class TwitchParams:
     most : float
         Scores over noise count up to this: a few cells that cannot be followed reach any height.
     margin_cells : int
-        Cells at the left and right edge that start no twitch: tissue comes and goes there.
+        Cells at the left and right edge that start no twitch; more where the view moves sideways within half
+        a second, since tissue comes and goes there.
     apart_s, apart_cells : float
         Twitches nearer than this in time and place are one.
+    one_s : float
+        Two movements that peak within this time are one, wherever they are.
     shadow_s, shadow_share : float
         Of two movements nearer in time than this, one with less than this share of the other's score is its
         echo.
@@ -44,15 +47,16 @@ class TwitchParams:
         Correlation from one beat to the next above which a place has a pulse.
     """
 
-    threshold: float = 7.5
+    threshold: float = 6.5
     reach_s: tuple[float, ...] = (0.1, 0.17, 0.27)
     noise_px: float = 0.04
     patch: float = 56.0
     patch_power: float = 1.5
     most: float = 25.0
-    margin_cells: int = 3
+    margin_cells: int = 2
     apart_s: float = 0.25
     apart_cells: float = 12.0
+    one_s: float = 0.07
     shadow_s: float = 0.3
     shadow_share: float = 0.5
     rhythm_share: float = 0.3
@@ -134,17 +138,18 @@ def find_twitches(
         In the order of time. Those that count have ``score >= params.threshold``; a pulse explains the rest.
     """
     path, usable = motion.path, inside.copy()
-    usable[:, : params.margin_cells] = False
-    usable[:, usable.shape[1] - params.margin_cells :] = False
+    margin = params.margin_cells
+    usable[:, :margin], usable[:, usable.shape[1] - margin :] = False, False
     if path.shape[0] < 8 or not usable.any():
         return []
     maps = _maps(path, usable, rate_hz, params)
-    peaks = _peaks(maps.score, rate_hz, params)
+    peaks = _peaks(maps.score * _settled(motion, usable, rate_hz, params), rate_hz, params)
     found = [_described(path, usable, maps, at, rate_hz, params) for at in peaks]
     kept: list[Twitch] = []
     for one in sorted(found, key=lambda twitch: -twitch.score):
         near = [other for other in kept if abs(other.frame - one.frame) <= params.shadow_s * rate_hz]
-        if all(one.score >= params.shadow_share * other.score for other in near):
+        echo = any(one.score < params.shadow_share * other.score for other in near)
+        if not echo and all(abs(other.frame - one.frame) > params.one_s * rate_hz for other in near):
             kept.append(one)
     return sorted((one for one in kept if one.unshared >= params.threshold), key=lambda one: one.frame)
 
@@ -176,6 +181,18 @@ def _maps(path: Images, usable: Bools, rate_hz: float, params: TwitchParams) -> 
         best = new if best is None else _better(best, new)
     assert best is not None
     return best
+
+
+def _settled(motion: LocalMotion, usable: Bools, rate_hz: float, params: TwitchParams) -> Bools:
+    """Cells, at each frame, that no tissue from beyond the view has reached within a quarter second."""
+    path = np.concatenate([[0.0], np.cumsum(motion.whole[..., 0][:, usable].mean(axis=1))])
+    near = round(0.25 * rate_hz)
+    padded = np.pad(path, near, mode="edge")
+    swept = np.ptp(np.lib.stride_tricks.sliding_window_view(padded, 2 * near + 1), axis=1)
+    cols = usable.shape[1]
+    edge = np.minimum(np.arange(cols), np.arange(cols)[::-1])
+    reach = params.margin_cells + np.maximum(swept - 2.0, 0.0) / motion.cell_px
+    return np.asarray(edge[None, :] >= reach[:, None])[:, None, :]
 
 
 def _better(old: _Maps, new: _Maps) -> _Maps:

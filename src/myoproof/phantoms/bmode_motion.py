@@ -117,7 +117,7 @@ def twitches(
         In the order of their peaks; fewer than ``n`` where they do not fit.
     """
     peaks: list[float] = []
-    for _ in range(200 * max(n, 1)):
+    for _ in range(200 * n if seconds > 2.0 * MARGIN_S else 0):
         if len(peaks) == n:
             break
         peak = float(rng.uniform(MARGIN_S, seconds - MARGIN_S))
