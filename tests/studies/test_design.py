@@ -5,6 +5,7 @@ import math
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import stats
 
 from myoproof.core.cohort import Cohort, make_cohort
 from myoproof.core.result import Result
@@ -98,6 +99,13 @@ def test_the_t_test_row_is_that_of_the_changes(result: Result) -> None:
     assert value(result, analysis="sample_size", method="t_test", **THIGH) == math.ceil(exact)
     both = 2 * math.ceil(exact / (1 - 0.15))
     assert value(result, analysis="randomise", method="t_test", **THIGH) == both
+
+
+def test_the_pilot_tells_whether_anything_changed(result: Result) -> None:
+    held = pilot().measurements
+    wide = held[held["site"] == "thigh"].pivot(index="subject", columns="session", values="value")
+    p = stats.ttest_rel(wide["m12"], wide["m00"]).pvalue
+    assert value(result, "p", analysis="pilot", method="t_test", term=THIGH["term"]) == pytest.approx(p)
 
 
 def test_random_slopes_follow_edland(result: Result) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from scipy import stats
 
 from myoproof.core.cohort import Cohort, select
 from myoproof.core.contracts import Progress, silent
@@ -186,9 +187,17 @@ def _sizes(course: Course, counts: list[Count], parameters: Parameters) -> Itera
             yield {**head, "analysis": "pilot", "absent": "insufficient_data"}
             continue
         bounds = {"low": count.low, "high": count.high}
-        yield {**head, "analysis": "pilot", "value": count.standardised, **bounds}
+        yield {**head, "analysis": "pilot", "value": count.standardised, **bounds, **_test(count)}
         for effect in parameters.effects:
             yield from _size_rows(count, effect, {**head, "group": f"{effect:.0%}"}, parameters)
+
+
+def _test(count: Count) -> Row:
+    """The paired t test behind a plain SRM: whether the pilot shows any change at all."""
+    if count.method != "t_test":
+        return {}
+    statistic, df = count.standardised * math.sqrt(count.n), count.n - 1
+    return {"statistic": statistic, "df": df, "p": 2 * float(stats.t.sf(abs(statistic), df))}
 
 
 def _size_rows(count: Count, effect: float, head: Row, parameters: Parameters) -> Iterator[Row]:
