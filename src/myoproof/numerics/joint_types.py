@@ -95,7 +95,7 @@ class JointForm:
         Gauss-Kronrod nodes an interval of the baseline hazard.
     recentred : int
         How often the Hermite nodes are moved to the joint posterior and the fit repeated; 0 leaves them
-        where the mixed model alone puts them (pseudo-adaptive, as R JM), which biases slopes under late entry.
+        where the mixed model alone puts them (pseudo-adaptive, as R JM), biased under late entry.
     """
 
     fixed: Design = intercept_and_slope
