@@ -128,7 +128,8 @@ def test_real_nerves_are_inside_and_muscle_is_not(data_folder: Path, tmp_path: P
     nerves = sorted((data_folder / "us_nerve" / "images").glob("*.png"))[::40]
     muscles = sorted((data_folder / "us_muscle" / "dataset 1" / "S1").glob("*.png"))[:3]
     many = nerve.segment_images([*nerves, *muscles], nerve.Look(), out=tmp_path, jobs=1)
-    assert set(many.outside) == {path.stem for path in muscles}
+    assert {path.stem for path in muscles} <= set(many.outside)
+    assert len(many.outside) <= len(muscles) + 1, "one image in twenty of those learnt is flagged"
     for path in nerves:
         drawn = cv2.imread(str(path.parents[1] / "masks" / path.name))[..., 2] > 64
         found = cv2.imread(str(tmp_path / path.name), cv2.IMREAD_UNCHANGED) == 1
