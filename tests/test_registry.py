@@ -15,6 +15,7 @@ def test_line_resolves_and_is_documented(kind: str, name: str) -> None:
     function = load(kind, name)
     text = inspect.getdoc(function) or ""
     sections = {"writers": ("Parameters", "Raises"), "phantoms": ("Parameters", "Returns")}
+    sections["nulls"] = ("Parameters", "Returns")
     for section in sections.get(kind, ("Parameters", "Returns", "Raises")):
         assert section in text, f"{kind}/{name} has no {section} section"
     for parameter in inspect.signature(function).parameters:

@@ -40,7 +40,7 @@ def test_names_as_people_write_them(name: str, site: str) -> None:
 def test_unknown_muscle_is_told_with_the_nearest() -> None:
     with pytest.raises(UnknownName, match="did you mean 'medial_gastrocnemius'"):
         muscle("gastrocnemius_medialus")
-    with pytest.raises(UnknownName, match="known: .*vastus_lateralis"):
+    with pytest.raises(UnknownName, match=r"known: .*vastus_lateralis"):
         muscle("xyzzy")
 
 

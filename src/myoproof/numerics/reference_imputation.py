@@ -184,12 +184,12 @@ def _means(own: Floats, reference: Floats, after: Bools, assumption: Assumption)
     if assumption == "missing_at_random":
         return own
     if assumption == "copy_reference":
-        leaves = after.any(axis=1)
+        leaves = np.asarray(after.any(axis=1), dtype=np.bool_)
         return np.where(leaves[:, None], reference, own)
     if assumption == "jump_to_reference":
         return np.where(after, reference, own)
     last = np.maximum((~after).sum(axis=1) - 1, 0)
     rows = np.arange(len(own))
-    none = after.all(axis=1)
+    none = np.asarray(after.all(axis=1), dtype=np.bool_)
     level = np.where(none, 0.0, own[rows, last] - reference[rows, last])
     return np.where(after, reference + level[:, None], own)

@@ -26,10 +26,18 @@ def null(cohort: Cohort, study: Study) -> NullCohorts:
     study : Study
         A study of kind phenotypes.
 
+    Returns
+    -------
+    NullCohorts
+
     Raises
     ------
     InvalidInput
         As the study itself would.
+
+    References
+    ----------
+    Liu et al. 2008, J Am Stat Assoc 103:1281 (the Gaussian null of SigClust).
     """
     parameters = parse_strict(Parameters, study.method, where=f"{study.name} [method]")
     chosen, flow = select(cohort, study.cohort)

@@ -29,6 +29,14 @@ def null(cohort: Cohort, study: Study) -> NullCohorts:
         The cohort of the study.
     study : Study
         A study of kind progression.
+
+    Returns
+    -------
+    NullCohorts
+
+    References
+    ----------
+    Fisher 1935, The Design of Experiments, section 21 (signs of paired differences; labels of treatments).
     """
     arms = study.method.get("mmrm")
     if arms:
