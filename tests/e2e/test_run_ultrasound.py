@@ -140,6 +140,7 @@ def test_kept_images_show_tissue_alone(reference: Path, images: Path) -> None:
     assert after[:40].max() == 0
 
 
+@pytest.mark.slow
 def test_the_cli_skips_what_is_finished_and_the_answer_is_the_same_for_any_jobs(
     images: Path, reference: Path, tmp_path: Path
 ) -> None:
