@@ -314,8 +314,16 @@ def _task(look: Look, ledger: Ledger, options: Options) -> Task:
         "options": asdict(options),
     }
     key = re.sub(r"[^A-Za-z0-9._-]", "-", look.key)
-    inputs = tuple(ledger.digest(path) for path in files)
+    inputs = tuple(_digest(path, ledger) for path in files)
     return Task(key, _act(first.site), parameters, inputs, work={"images": images})
+
+
+def _digest(path: Path, ledger: Ledger) -> str:
+    """The digest of a file; one that cannot be opened is an absent row of its image, no end of the run."""
+    try:
+        return ledger.digest(path)
+    except OSError:
+        return "unreadable"
 
 
 def _act(site: str) -> str:
