@@ -38,7 +38,9 @@ def dice(a: npt.NDArray[np.bool_], b: npt.NDArray[np.bool_]) -> float:
     return float(2 * (a & b).sum() / (a.sum() + b.sum()))
 
 
-@pytest.mark.parametrize(("device", "seed"), [("device-a", 1), ("device-b", 2), ("device-c", 5), ("device-d", 4)])
+@pytest.mark.parametrize(
+    ("device", "seed"), [("device-a", 1), ("device-b", 2), ("device-c", 5), ("device-d", 4)]
+)
 def test_the_muscle_of_every_device_is_found_or_refused_never_another(device: str, seed: int) -> None:
     simulated = frame(rng=np.random.default_rng(seed), params=BmodeParams(device=device))
     mine = found(simulated.acquisition)
