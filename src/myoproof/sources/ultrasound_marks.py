@@ -53,7 +53,7 @@ def marks(grey: Grey, region: Mask) -> Mask:
 def _marks(grey: Grey, region: Mask) -> Mask:
     upright = cv2.morphologyEx(grey, cv2.MORPH_TOPHAT, np.ones((1, STROKE), np.uint8))
     sharp = cv2.bitwise_and(cv2.compare(upright, SHARP, cv2.CMP_GT), cv2.compare(grey, BRIGHT, cv2.CMP_GT))
-    sharp[~region] = 0
+    sharp = cv2.bitwise_and(sharp, cv2.compare(np.ascontiguousarray(region).view(np.uint8), 0, cv2.CMP_GT))
     if cv2.countNonZero(sharp) < LETTERS:
         return np.zeros(grey.shape, bool)
     number = cv2.boxFilter(cv2.min(sharp, 1), cv2.CV_32F, (NEAR, NEAR), normalize=False)
@@ -66,7 +66,16 @@ def _marks(grey: Grey, region: Mask) -> Mask:
     strokes = cv2.bitwise_and(cv2.bitwise_and(thin, around), cv2.compare(grey, BRIGHT, cv2.CMP_GT))
     ink = int(np.median(grey[sharp > 0]))
     inked = cv2.inRange(grey, max(ink - SAME_INK, BRIGHT), min(ink + SAME_INK, 255))
-    return widened(((strokes > 0) | _letters(inked, strokes)) & region)
+    rows, columns = np.flatnonzero(strokes.any(1)), np.flatnonzero(strokes.any(0))
+    if not rows.size:
+        return np.zeros(grey.shape, bool)
+    near = (
+        slice(max(0, rows[0] - 2 * TALLEST), rows[-1] + 2 * TALLEST),
+        slice(max(0, columns[0] - WORDS_LONG * TALLEST), columns[-1] + WORDS_LONG * TALLEST),
+    )
+    found = strokes > 0
+    found[near] |= _letters(np.ascontiguousarray(inked[near]), np.ascontiguousarray(strokes[near]))
+    return widened(found & region)
 
 
 def _letters(inked: Grey, strokes: Grey) -> Mask:

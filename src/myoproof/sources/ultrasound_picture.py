@@ -122,7 +122,9 @@ def _page(image: Image.Image) -> _Page:
     upright = _upright(image)
     rgb = np.asarray(upright if upright.mode == "RGB" else upright.convert("RGB"))
     grey, colour = grey_and_colour(rgb)
-    return _Page(grey, colour, None if colour is None else tinge(rgb), remarks)
+    return _Page(
+        grey, colour, None if colour is None else tinge(np.ascontiguousarray(rgb[::2, ::2])), remarks
+    )
 
 
 def _shallow(values: npt.NDArray[np.generic]) -> tuple[Grey, int]:

@@ -88,7 +88,7 @@ class Raw:
         Maker and model; examination preset.
     settings : mapping of str to float
         As in :class:`myoproof.core.acquisition.Acquisition`.
-    tinge : ndarray, shape (row // 8, column // 8), uint8, optional
+    tinge : ndarray, shape (coarse row, coarse column), uint8, optional
         How far from grey, or from its own tint, a picture is in places.
     secrets : bool
         Whether the header says that a name may be burnt in.
