@@ -131,8 +131,8 @@ class Picture:
     spacing_mm : tuple of float, optional
         Distance between pixel centres along rows (down) and columns (across); None where nobody knows it.
     spacing_source : str
-        Where the spacing comes from: ``region``, ``pixel_spacing``, ``ruler``, ``user``, ``phantom``; "" where
-        there is none.
+        Where the spacing comes from: ``region``, ``pixel_spacing``, ``ruler``, ``user``, ``phantom``; ""
+        where there is none.
     times_s : ndarray, shape (frame,), float64, optional
         When each frame was made, strictly increasing, from 0; None for a single frame or where nobody knows.
     tissue : ndarray, shape (row, col), bool, optional
