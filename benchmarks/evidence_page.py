@@ -35,11 +35,11 @@ MRI = (
 
 ULTRASOUND_HEAD = """# Validation of neuromuscular ultrasound
 
-From images to measures, z-scores and one scale for several devices: what was measured against observers, masks
-drawn by hand and simulated truth, failures included. Rows whose population names real data are real; all others
-are simulated. Made from the evidence tables that ship; [all evidence](../evidence.md) has the rest. Speed is in
-`benchmarks/history/`, and how each number is made on the page of its method. Research use only; not a medical
-device.
+From images to measures, z-scores and one scale for several devices: what was measured against observers,
+masks drawn by hand and simulated truth, failures included. Rows whose population names real data are
+real; all others are simulated. Made from the evidence tables that ship; [all evidence](../evidence.md)
+has the rest. Speed is in `benchmarks/history/`, and how each number is made on the page of its method.
+Research use only; not a medical device.
 """
 ULTRASOUND = (
     "muscle_us",
