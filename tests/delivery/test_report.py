@@ -242,7 +242,7 @@ def test_a_bundle_never_replaces_something_else(tmp_path: Path) -> None:
 
 
 def test_a_study_of_another_kind_shows_its_rows(course: Result) -> None:
-    other = replace(course, study=course.study.model_copy(update={"kind": "agreement"}))
+    other = replace(course, study=course.study.model_copy(update={"kind": "of_someone_else"}))
     section = module.compose(Report(title="A", simulated=True, results=[other, other]))
     assert [part.key for part in section] == ["als-mri-progression", "als-mri-progression-2"]
     assert [grid.key for grid in section[0].grids] == ["als-mri-progression-estimates"]

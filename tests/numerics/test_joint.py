@@ -262,3 +262,14 @@ def test_inputs_stay_as_they_are() -> None:
     fit_joint(rows, survival, replace(form, recentred=0))
     for kept, now in zip(before, (rows.values, rows.times, survival.times), strict=True):
         np.testing.assert_array_equal(kept, now)
+
+
+def test_a_slope_that_does_not_vary_is_named_and_nothing_breaks() -> None:
+    rng = np.random.default_rng(2)
+    who, when = np.repeat(np.arange(80), 4), np.tile([0.0, 0.1, 0.2, 0.3], 80)
+    level = rng.normal(size=80)
+    end = 0.3 + rng.exponential(np.exp(-level))
+    rows = Repeated(level[who] + rng.normal(0, 0.3, 320), when, who)
+    fit = fit_joint(rows, Survival(end, np.ones(80, bool)), JointForm(n_knots=1))
+    assert fit.convergence in {"converged", "singular_random_effects"}
+    assert fit.association["value"].value == pytest.approx(1.0, abs=0.5)

@@ -27,8 +27,8 @@ def co_association(labels: npt.NDArray[np.int8]) -> npt.NDArray[np.float32]:
 
     Examples
     --------
-    >>> co_association(np.array([[0, 0, 1], [1, 1, 0], [0, 1, -1]], dtype=np.int8)).round(2).tolist()
-    [[1.0, 0.67, 0.0], [0.67, 1.0, 0.0], [0.0, 0.0, 1.0]]
+    >>> (3 * co_association(np.array([[0, 0, 1], [1, 1, 0], [0, 1, -1]], dtype=np.int8))).tolist()
+    [[3.0, 2.0, 0.0], [2.0, 3.0, 0.0], [0.0, 0.0, 3.0]]
     """
     drawn = (labels >= 0).astype(np.float32)
     both = drawn.T @ drawn

@@ -111,7 +111,7 @@ def dominant_angle(image: Images, region: Bools, *, params: FascicleParams = DEF
     >>> rows, cols = np.mgrid[:160, :240]
     >>> stripes = np.cos((cols * np.sin(0.35) + rows * np.cos(0.35)) * 0.6).astype(np.float32)
     >>> fit = dominant_angle(stripes, np.ones((160, 240), dtype=bool))
-    >>> abs(fit.angle_deg - np.degrees(0.35)) < 0.1
+    >>> bool(abs(fit.angle_deg - np.degrees(0.35)) < 0.1)
     True
     """
     points, depth = lines_of(image, region, params=params)

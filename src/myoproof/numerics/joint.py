@@ -91,7 +91,7 @@ def fit_joint(
     --------
     >>> rng = np.random.default_rng(1)
     >>> who, when = np.repeat(np.arange(80), 4), np.tile([0.0, 0.1, 0.2, 0.3], 80)
-    >>> level, slope = rng.normal(size=80), rng.normal(1, 2, size=80)
+    >>> level, slope = rng.normal(size=80), rng.normal(0, 0.5, size=80)
     >>> end = 0.3 + rng.exponential(np.exp(-level))
     >>> rows = Repeated(level[who] + slope[who] * when + rng.normal(0, 0.1, 320), when, who)
     >>> fit = fit_joint(rows, Survival(end, np.ones(80, bool)), JointForm(n_knots=1))

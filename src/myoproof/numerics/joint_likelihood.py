@@ -147,10 +147,21 @@ def nodes_around(means: Floats, covariances: Floats, count: int) -> Nodes:
     """
     q = means.shape[1]
     at, log_weights = hermite_grid(count, q)
-    factors = np.linalg.cholesky(covariances)
+    factors = _factors(covariances)
     log_size = np.log(np.einsum("nii->ni", factors)).sum(axis=1)
     density = log_weights + 0.5 * (at**2).sum(axis=1) + 0.5 * q * math.log(2 * math.pi)
     return Nodes(means[:, None, :] + at @ np.swapaxes(factors, 1, 2), density + log_size[:, None])
+
+
+def _factors(covariances: Floats) -> Floats:
+    """Lower triangles; where an effect does not vary, of the nearest covariance that varies a little."""
+    try:
+        return np.linalg.cholesky(covariances)
+    except np.linalg.LinAlgError:
+        values, vectors = np.linalg.eigh(covariances)
+        least = 1e-10 * np.maximum(values[:, -1:], 1e-12)
+        raised = vectors * np.maximum(values, least)[:, None, :]
+        return np.linalg.cholesky(raised @ np.swapaxes(vectors, 1, 2))
 
 
 def evaluate(parameters: Floats, block: Block, nodes: Nodes) -> Evaluation:

@@ -148,7 +148,7 @@ def fit_mmrm(
     >>> values = rng.normal(size=40)[person] + visit + rng.normal(size=120)
     >>> fit = fit_mmrm(Observations(values, np.eye(3)[visit], person, visit), structure_name="CS")
     >>> fit.converged, fit.beta.round(1).tolist()
-    (True, [-0.1, 1.1, 2.0])
+    (True, [-0.1, 0.5, 2.1])
     """
     if structure_name in PLACED and (rows.coordinates is None or rows.groups is not None):
         raise ValueError("this structure needs coordinates, and has one covariance for all groups")
