@@ -156,12 +156,12 @@ def nodes_around(means: Floats, covariances: Floats, count: int) -> Nodes:
 def _factors(covariances: Floats) -> Floats:
     """Lower triangles; where an effect does not vary, of the nearest covariance that varies a little."""
     try:
-        return np.linalg.cholesky(covariances)
+        return np.asarray(np.linalg.cholesky(covariances), dtype=np.float64)
     except np.linalg.LinAlgError:
         values, vectors = np.linalg.eigh(covariances)
         least = 1e-10 * np.maximum(values[:, -1:], 1e-12)
         raised = vectors * np.maximum(values, least)[:, None, :]
-        return np.linalg.cholesky(raised @ np.swapaxes(vectors, 1, 2))
+        return np.asarray(np.linalg.cholesky(raised @ np.swapaxes(vectors, 1, 2)), dtype=np.float64)
 
 
 def evaluate(parameters: Floats, block: Block, nodes: Nodes) -> Evaluation:
