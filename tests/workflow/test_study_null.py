@@ -9,7 +9,6 @@ from tests.studies.test_phenotypes import simulated, study
 
 from myoproof.core.cohort import Cohort, feature_matrix
 from myoproof.core.study import Study, parse_study
-from myoproof.core.table import write_table
 from myoproof.errors import InvalidInput
 from myoproof.studies.phenotypes_null import null as phenotypes_null
 from myoproof.studies.progression_null import null as progression_null
@@ -70,9 +69,6 @@ def quick(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     """A progression study of a few features on its simulated cohort."""
     folder = tmp_path_factory.mktemp("null")
     toml = write_example("als-mri-progression", folder)
-    rows = pd.read_csv(folder / "cohort" / "measurements.csv", keep_default_na=False)
-    few = rows[~rows["site"].isin(["thigh"]) | (rows["measure"] != "volume")]
-    write_table(few, folder / "cohort" / "measurements.csv")
     text = toml.read_text().replace("bootstrap = 2000", "bootstrap = 200")
     toml.write_text(text)
     return toml, folder / "cohort"

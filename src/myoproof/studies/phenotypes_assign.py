@@ -81,10 +81,11 @@ def model_of(panel: Panel, clustering: Clustering, centres: Floats) -> dict[str,
     mean, deviation = np.nanmean(levelled.values, axis=0), np.nanstd(levelled.values, axis=0) * np.sqrt(known)
     axis, *_ = np.linalg.lstsq(rows, clustering.axis, rcond=None)
     distances = _held_out_distances(rows)
-    return {
+    found = {
         "features": list(panel.features.columns),
         "groups": {
-            str(group): levelled.shift[panel.groups == group][0].tolist() for group in set(panel.groups)
+            str(group): levelled.shift[panel.groups == group][0].tolist()
+            for group in sorted(set(panel.groups))
         },
         "scale": levelled.scale.tolist(),
         "mean": mean.tolist(),
@@ -95,6 +96,16 @@ def model_of(panel: Panel, clustering: Clustering, centres: Floats) -> dict[str,
         "edge": float(np.quantile(distances, EDGE)),
         "outside": float(np.quantile(distances, OUTSIDE)),
     }
+    return {name: _rounded(part) for name, part in found.items()}
+
+
+def _rounded(part: Any) -> Any:
+    """Numbers to eight digits: the last ones depend on how a machine orders its sums."""
+    if isinstance(part, dict):
+        return {name: _rounded(inner) for name, inner in part.items()}
+    if isinstance(part, list):
+        return [_rounded(inner) for inner in part]
+    return float(f"{part:.8g}") if isinstance(part, float) else part
 
 
 def assign(result: Result, cohort: Cohort) -> pd.DataFrame:
