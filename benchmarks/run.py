@@ -5,6 +5,7 @@ import sys
 
 BENCHMARKS = (
     "bench_stability",
+    "bench_cohort",
     "bench_dixon",
     "bench_relaxation",
     "bench_mmrm",
