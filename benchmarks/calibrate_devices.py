@@ -5,8 +5,6 @@ published numbers; classifiers are written out below. Seeds and replicates were 
 The phantom was tuned to published brightness, R2 and AUC on device-a; no transfer was tuned on it.
 """
 
-import argparse
-import datetime
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -18,9 +16,8 @@ from scipy import optimize
 from scipy.special import expit
 from scipy.stats import rankdata
 
-from myoproof import __version__
-from myoproof.core.evidence import evidence_frame
-from myoproof.core.table import Table, write_table
+from benchmarks import evidence_table
+from myoproof.core.table import Table
 from myoproof.errors import InvalidInput
 from myoproof.measures import devices
 from myoproof.measures.devices_types import DeviceModel, Params
@@ -281,17 +278,7 @@ def rows_made() -> Iterator[Row]:
 
 def main() -> None:
     """Compute, print and write."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--out", type=Path, default=TABLE)
-    out = parser.parse_known_args()[0].out
-    day = datetime.datetime.now(datetime.UTC).date().isoformat()
-    made = {"about": ABOUT, "kind": "calibration", "date": day, "version": __version__}
-    frame = evidence_frame([{**row, **made} for row in rows_made()])
-    numbers = ["value", "low", "high"]
-    frame[numbers] = frame[numbers].round(4)
-    out.parent.mkdir(parents=True, exist_ok=True)
-    write_table(frame, out)
-    print(frame[["metric", *numbers, "n", "criterion", "verdict"]].to_string(index=False))
+    evidence_table.write(rows_made, about=ABOUT, table=TABLE)
 
 
 if __name__ == "__main__":

@@ -4,8 +4,6 @@ Run ``python -m benchmarks.calibrate_echogenicity``. The same simulated muscle o
 several speckle patterns; expected values are the means over them. Seeds were fixed before the run.
 """
 
-import argparse
-import datetime
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal
@@ -13,11 +11,9 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from myoproof import __version__
+from benchmarks import evidence_table
 from myoproof.core.acquisition import Acquisition, Picture
-from myoproof.core.evidence import evidence_frame
 from myoproof.core.segmentation import Segmentation
-from myoproof.core.table import write_table
 from myoproof.measures import echogenicity
 from myoproof.measures.echogenicity_calibration import Calibration
 from myoproof.numerics.greymap import GreyMap
@@ -173,17 +169,7 @@ def backscatter_rows() -> Iterator[Row]:
 
 def main() -> None:
     """Compute, print and write."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--out", type=Path, default=TABLE)
-    out = parser.parse_known_args()[0].out
-    day = datetime.datetime.now(datetime.UTC).date().isoformat()
-    made = {"about": ABOUT, "kind": "calibration", "date": day, "version": __version__}
-    frame_ = evidence_frame([{**row, **made} for row in (*backscatter_rows(), *coverage_rows())])
-    numbers = ["value", "low", "high"]
-    frame_[numbers] = frame_[numbers].round(4)
-    out.parent.mkdir(parents=True, exist_ok=True)
-    write_table(frame_, out)
-    print(frame_[["metric", *numbers, "n", "criterion", "verdict"]].to_string(index=False))
+    evidence_table.write(lambda: (*backscatter_rows(), *coverage_rows()), about=ABOUT, table=TABLE)
 
 
 if __name__ == "__main__":

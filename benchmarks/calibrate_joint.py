@@ -4,8 +4,6 @@ Run ``python -m benchmarks.calibrate_joint``. Seeds and numbers of data sets wer
 The real data (aids, pbc2) are read from MYOPROOF_DATA; without them their rows are left out.
 """
 
-import argparse
-import datetime
 import math
 from collections.abc import Iterator
 from dataclasses import replace
@@ -14,11 +12,9 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks import evidence_table
 from benchmarks.calibrate_design import judged, share
 from benchmarks.joint_data import aids, pbc2, reachable, simulated
-from myoproof import __version__
-from myoproof.core.evidence import evidence_frame
-from myoproof.core.table import write_table
 from myoproof.evidence.verdicts import Range
 from myoproof.numerics.joint import fit_joint
 from myoproof.numerics.joint_types import JointForm
@@ -109,17 +105,7 @@ def rows() -> Iterator[Row]:
 
 def main() -> None:
     """Compute, print and write."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--out", type=Path, default=TABLE)
-    out = parser.parse_known_args()[0].out
-    day = datetime.datetime.now(datetime.UTC).date().isoformat()
-    made = {"about": ABOUT, "kind": "calibration", "date": day, "version": __version__}
-    frame = evidence_frame([{**made, **row} for row in rows()])
-    numbers = ["value", "low", "high"]
-    frame[numbers] = frame[numbers].round(4)
-    out.parent.mkdir(parents=True, exist_ok=True)
-    write_table(frame, out)
-    print(frame[["metric", *numbers, "n", "criterion", "verdict"]].to_string(index=False))
+    evidence_table.write(rows, about=ABOUT, table=TABLE)
 
 
 if __name__ == "__main__":

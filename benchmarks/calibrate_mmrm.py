@@ -4,8 +4,6 @@ Run ``python -m benchmarks.calibrate_mmrm``. Trials are drawn here and go throug
 and replicates were fixed before the first run, and nothing was tuned on them.
 """
 
-import argparse
-import datetime
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,9 +13,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import stats
 
-from myoproof import __version__
-from myoproof.core.evidence import evidence_frame
-from myoproof.core.table import write_table
+from benchmarks import evidence_table
 from myoproof.evidence.verdicts import Range, judge
 from myoproof.numerics.pairwise import Fates, compare
 from myoproof.numerics.power import normal_power
@@ -193,17 +189,7 @@ def composite() -> Iterator[Row]:
 
 def main() -> None:
     """Compute, print and write."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--out", type=Path, default=TABLE)
-    out = parser.parse_known_args()[0].out
-    day = datetime.datetime.now(datetime.UTC).date().isoformat()
-    made = {"about": ABOUT, "kind": "calibration", "date": day, "version": __version__}
-    frame = evidence_frame([{**made, **row} for row in rows()])
-    numbers = ["value", "low", "high"]
-    frame[numbers] = frame[numbers].round(4)
-    out.parent.mkdir(parents=True, exist_ok=True)
-    write_table(frame, out)
-    print(frame[["metric", *numbers, "n", "criterion", "verdict"]].to_string(index=False))
+    evidence_table.write(rows, about=ABOUT, table=TABLE)
 
 
 if __name__ == "__main__":

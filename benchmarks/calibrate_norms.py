@@ -4,8 +4,6 @@ Run ``python -m benchmarks.calibrate_norms``. Controls and patients are drawn he
 arithmetic. Seeds and numbers of replicates were fixed before the first run; nothing was tuned on them.
 """
 
-import argparse
-import datetime
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,10 +13,8 @@ import numpy.typing as npt
 import pandas as pd
 import statsmodels.api as sm
 
-from myoproof import __version__
+from benchmarks import evidence_table
 from myoproof.core.cohort import Cohort, make_cohort
-from myoproof.core.evidence import evidence_frame
-from myoproof.core.table import write_table
 from myoproof.measures import zscores, zscores_fit
 from myoproof.numerics.norms import fit, z_intervals, z_scores
 
@@ -175,17 +171,12 @@ def equality_rows() -> Iterator[Row]:
 
 def main() -> None:
     """Compute, print and write."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--out", type=Path, default=TABLE)
-    out = parser.parse_known_args()[0].out
-    day = datetime.datetime.now(datetime.UTC).date().isoformat()
-    made = {"about": ABOUT, "kind": "calibration", "date": day, "version": __version__}
-    frame = evidence_frame([{**row, **made} for row in (*coverage_rows(), *equality_rows())])
-    numbers = ["value", "low", "high"]
-    frame[numbers] = frame[numbers].map(lambda value: float(f"{value:.4g}"))
-    out.parent.mkdir(parents=True, exist_ok=True)
-    write_table(frame, out)
-    print(frame[["metric", *numbers, "n", "criterion", "verdict"]].to_string(index=False))
+    evidence_table.write(
+        lambda: (*coverage_rows(), *equality_rows()),
+        about=ABOUT,
+        table=TABLE,
+        digits=lambda value: float(f"{value:.4g}"),
+    )
 
 
 if __name__ == "__main__":
