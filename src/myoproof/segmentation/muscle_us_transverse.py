@@ -12,6 +12,7 @@ from myoproof.errors import InvalidInput
 from myoproof.numerics.aponeuroses_fat import skin_end
 from myoproof.numerics.bone_surface import bone_surface
 from myoproof.numerics.outlines import Outline, Work, find_outline, prepare
+from myoproof.segmentation.muscle_us import looked_at
 
 VERSION = 1
 RATER = f"muscle_us_transverse@{VERSION}"
@@ -96,8 +97,7 @@ def segment(
     if site in UNDER:
         names[DEEPER] = (UNDER[site], side)
     sure = dict.fromkeys(names, 1.0)
-    number = min(shape[0], max(params.frames, 1))
-    for frame in {int((k + 0.5) * shape[0] / number) for k in range(number)}:
+    for frame in looked_at(shape[0], params.frames):
         found = _label(
             labels[frame], picture.pixels[frame, :, :, 0], tissue, DEEPER in names, params.threshold
         )

@@ -9,7 +9,7 @@ import pandas as pd
 from myoproof.core.atomic import atomic_path
 from myoproof.core.cohort import Cohort
 from myoproof.core.provenance import digest_bytes
-from myoproof.core.table import Table, is_simulated, read_table, write_table
+from myoproof.core.table import Table, is_simulated, write_table
 from myoproof.delivery import devices as page
 from myoproof.errors import Finding, InvalidInput, NotReadable
 from myoproof.evidence import devices as comparison
@@ -94,7 +94,7 @@ def fit_devices(
     NotReadable, InvalidInput, NotWritable
         For faulty files, for devices that cannot be told from disease, or an output in the way.
     """
-    cohort, rows = _read(cohort_path, rows_path)
+    cohort, rows = study_folder.read_cohort_and_rows(cohort_path, rows_path)
     if analysis_set:
         member = cohort.subjects["analysis_sets"].str.split(";").map(lambda sets: analysis_set in sets)
         chosen = set(cohort.subjects.loc[member.astype(bool), "subject"])
@@ -140,7 +140,7 @@ def apply_devices(
         study_folder.refuse_foreign(out.into, "study folder")
     text = _text(model_path)
     model = from_json(text, where=str(model_path))
-    cohort, rows = _read(cohort_path, rows_path)
+    cohort, rows = study_folder.read_cohort_and_rows(cohort_path, rows_path)
     table = devices.take_over(rows, cohort, model)
     inputs = (*study_folder.input_digests(cohort_path), digest_bytes(text.encode()))
     act = study_folder.Act(ACT, {"reference": model.reference, "way": model.way}, inputs)
@@ -221,16 +221,6 @@ def _compared(
     people = {str(name): word == ill for name, word in told.items() if word in (ill, well)}
     before = devices.with_machines(rows, cohort, Params(measures=model.measures))
     return comparison.check(before, table, people, reference=model.reference, about=ACT)
-
-
-def _read(cohort_path: Path, rows_path: Path | None) -> tuple[Cohort, Table]:
-    cohort = study_folder.read_cohort(cohort_path)
-    rows = cohort.measurements if rows_path is None else read_table(rows_path)
-    strangers = sorted(set(rows["subject"]) - set(cohort.subjects["subject"]))
-    if strangers:
-        message = f"{len(strangers)} subjects are not in the cohort, for example {strangers[0]!r}"
-        raise InvalidInput(message, where=str(rows_path))
-    return cohort, rows
 
 
 def _text(path: Path) -> str:

@@ -13,7 +13,7 @@ from myoproof.core.acquisition import Acquisition
 from myoproof.core.atomic import atomic_path
 from myoproof.core.cohort import ACQUISITIONS, EVENTS, SUBJECTS, Cohort, make_cohort
 from myoproof.core.provenance import digest_files, provenance_id
-from myoproof.core.table import KEY, Table, read_frame, write_table
+from myoproof.core.table import KEY, Table, read_frame, read_table, write_table
 from myoproof.errors import InvalidInput, NotReadable, NotWritable
 from myoproof.registry import load
 
@@ -228,6 +228,30 @@ def read_cohort(folder: Path) -> Cohort:
     return make_cohort(
         frames["subjects"], frames["acquisitions"], rows, frames["events"], frames["covariates"]
     )
+
+
+def read_cohort_and_rows(folder: Path, rows_path: Path | None) -> tuple[Cohort, Table]:
+    """A cohort, and its measurement rows or those of another file.
+
+    Parameters
+    ----------
+    folder : Path
+        Study folder, or folder of plain tables.
+    rows_path : Path, optional
+        Rows instead of the cohort's own, of its subjects.
+
+    Raises
+    ------
+    NotReadable, InvalidInput
+        For faulty files, or rows of subjects that the cohort does not hold.
+    """
+    cohort = read_cohort(folder)
+    rows = cohort.measurements if rows_path is None else read_table(rows_path)
+    strangers = sorted(set(rows["subject"]) - set(cohort.subjects["subject"]))
+    if strangers:
+        message = f"{len(strangers)} subjects are not in the cohort, for example {strangers[0]!r}"
+        raise InvalidInput(message, where=str(rows_path))
+    return cohort, rows
 
 
 def connect(folder: Path) -> duckdb.DuckDBPyConnection:

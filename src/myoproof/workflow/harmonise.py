@@ -11,9 +11,9 @@ from myoproof.core.atomic import atomic_path
 from myoproof.core.cohort import Cohort
 from myoproof.core.evidence import evidence_frame
 from myoproof.core.provenance import digest_bytes
-from myoproof.core.table import Table, is_simulated, read_table, write_table
+from myoproof.core.table import Table, is_simulated, write_table
 from myoproof.delivery.harmonise import Change, change_drawing
-from myoproof.errors import Finding, InvalidInput, NotReadable
+from myoproof.errors import Finding, NotReadable
 from myoproof.evidence import harmonisation
 from myoproof.measures.harmonise import (
     METHOD,
@@ -75,7 +75,7 @@ def fit_model(
     NotReadable, InvalidInput, NotWritable
         For faulty tables, for a design that cannot be harmonised (named findings), or an output in the way.
     """
-    cohort, rows = _read(cohort_path, rows_path)
+    cohort, rows = study_folder.read_cohort_and_rows(cohort_path, rows_path)
     model, findings = learn_sites(rows, cohort, params=params)
     with atomic_path(Path(out)) as temporary:
         temporary.write_text(to_json(model), encoding="utf-8")
@@ -121,7 +121,7 @@ def apply_model(
     except (OSError, UnicodeDecodeError) as error:
         raise NotReadable(f"the model cannot be read ({error})", where=str(model_path)) from error
     model = from_json(text, where=str(model_path))
-    cohort, rows = _read(cohort_path, rows_path)
+    cohort, rows = study_folder.read_cohort_and_rows(cohort_path, rows_path)
     table, findings = take_out(rows, cohort, model)
     inputs = (*study_folder.input_digests(cohort_path), digest_bytes(text.encode()))
     act = study_folder.Act(ACT, {"params": asdict(model.params)}, inputs)
@@ -177,16 +177,6 @@ def params_of(
         allow_unbalanced=allow_unbalanced,
         settings=Settings(*variant),
     )
-
-
-def _read(cohort_path: Path, rows_path: Path | None) -> tuple[Cohort, Table]:
-    cohort = study_folder.read_cohort(cohort_path)
-    rows = cohort.measurements if rows_path is None else read_table(rows_path)
-    strangers = sorted(set(rows["subject"]) - set(cohort.subjects["subject"]))
-    if strangers:
-        message = f"{len(strangers)} subjects are not in the cohort, for example {strangers[0]!r}"
-        raise InvalidInput(message, where=str(rows_path))
-    return cohort, rows
 
 
 def _evidence(rows: Table, cohort: Cohort, model: Model, panel: Panel, about: str) -> pd.DataFrame:

@@ -1,8 +1,9 @@
 """The driver: waiting tasks of a manifest go to an executor, and what comes back goes into the ledger."""
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 from myoproof.errors import NotWritable
 from myoproof.workflow.executors import Executor, Job, Outcome
@@ -13,6 +14,8 @@ TRIES = 3
 """Attempts before a task is quarantined."""
 Tell = Callable[[Task, str, str], None]
 """Called with a task, how it stands now ("started", "done", "waiting", "quarantined"), and why."""
+Count = Callable[[str, str, str, int, int], None]
+"""Called with a key, how it stands, why (or what came of it), how many are done and how many there are."""
 
 
 def drive(
@@ -78,3 +81,35 @@ def _settle(ledger: Ledger, task: Task, staging: Path, outcome: Outcome, tries: 
         raise NotWritable(outcome.reason, where=str(ledger.folder), mend=mend)
     allowed = 1 if outcome.kind == "refused" else tries
     return ledger.fail(task, outcome.kind, outcome.reason, outcome.detail, tries=allowed)
+
+
+def drive_counted(
+    ledger: Ledger,
+    manifest: str,
+    executor: Executor,
+    *,
+    function: str,
+    tries: int,
+    line: Callable[[Mapping[str, Any]], str],
+    tell: Count,
+) -> None:
+    """Run what a manifest still has to do, and count what is done.
+
+    Parameters
+    ----------
+    ledger, manifest, executor, function, tries
+        As :func:`drive` takes them.
+    line : callable
+        The summary of a finished task -> what was measured, in one line.
+    tell : callable
+        See ``Count``.
+    """
+    entries = ledger.entries(manifest)
+    total, done = len(entries), sum(entry.state != "waiting" for entry in entries)
+
+    def told(task: Task, state: str, why: str) -> None:
+        nonlocal done
+        done += state in ("done", "quarantined")
+        tell(task.key, state, line(ledger.summary(task.id)) if state == "done" else why, done, total)
+
+    drive(ledger, manifest, executor, function=function, tries=tries, tell=told)

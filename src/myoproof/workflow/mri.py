@@ -1,6 +1,6 @@
 """A run over muscle MRI: every scan of a folder measured, once, whatever dies on the way."""
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,7 @@ from myoproof.sources.bids import ScanFiles
 from myoproof.vocabulary.lookup import label
 from myoproof.workflow import folder as study_folder
 from myoproof.workflow import ledger_drive, mri_find, mri_source, mri_tables
-from myoproof.workflow.executors import Executor, Limits, Pool
+from myoproof.workflow.executors import Limits, Pool
 from myoproof.workflow.ledger import Ledger, opened
 from myoproof.workflow.ledger_tasks import Entry, Task
 from myoproof.workflow.mri_steps import NETWORK
@@ -123,10 +123,6 @@ class Outcome:
         return {**self.source.refused, **held}
 
 
-Tell = Callable[[str, str, str, int, int], None]
-"""Called with a scan, how it stands, why (or what was measured), how many are done and how many there are."""
-
-
 def run(
     source: Path,
     out: Path,
@@ -134,7 +130,7 @@ def run(
     masks: Path | None = None,
     options: Options = Options(),
     how: How = How(),
-    tell: Tell = lambda *_: None,
+    tell: ledger_drive.Count = lambda *_: None,
 ) -> Outcome:
     """Measure every scan of a folder into a study folder; what is finished is not done again.
 
@@ -182,7 +178,9 @@ def run(
             ledger.forgive(manifest)
         before = {entry.task.id for entry in ledger.entries(manifest) if entry.state == "done"}
         with Pool(how.jobs, limits=limits) as pool:
-            _drive(ledger, manifest, pool, how, tell)
+            ledger_drive.drive_counted(
+                ledger, manifest, pool, function=SCAN, tries=how.tries, line=line, tell=tell
+            )
         notes += [f"changed by hand, kept as {name}" for name in ledger.show()]
         entries = ledger.entries(manifest)
         report = mri_tables.finish(ledger, manifest, opened_source.refused, found.left_out)
@@ -275,18 +273,6 @@ def _network() -> str:
 
 def _sidecar(path: Path) -> Path:
     return path.with_name(path.name.split(".")[0] + ".json")
-
-
-def _drive(ledger: Ledger, manifest: str, executor: Executor, how: How, tell: Tell) -> None:
-    entries = ledger.entries(manifest)
-    total, done = len(entries), sum(entry.state != "waiting" for entry in entries)
-
-    def told(task: Task, state: str, why: str) -> None:
-        nonlocal done
-        done += state in ("done", "quarantined")
-        tell(task.key, state, line(ledger.summary(task.id)) if state == "done" else why, done, total)
-
-    ledger_drive.drive(ledger, manifest, executor, function=SCAN, tries=how.tries, tell=told)
 
 
 QUALITY = {"ok": "no doubt found", "warn": "with care", "fail": "look first"}

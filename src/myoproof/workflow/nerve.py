@@ -18,8 +18,8 @@ from myoproof.registry import load
 from myoproof.segmentation import nerve
 from myoproof.sources import ultrasound
 from myoproof.vocabulary.lookup import near, words
-from myoproof.workflow.executors import Job, Outcome, Pool
-from myoproof.workflow.ultrasound_many import LIMITS, images_of, run_names
+from myoproof.workflow.executors import Job, Outcome
+from myoproof.workflow.ultrasound_many import answers_of, images_of, run_names
 
 WORTH_A_SECOND = 8
 """Images from which a second worker process pays for its start."""
@@ -121,7 +121,7 @@ def segment_images(
     ]
     cores = jobs or os.cpu_count() or 1
     workers = max(1, min(cores, len(plan) // 4 if len(plan) >= WORTH_A_SECOND else 1))
-    done = _collected(_answers(plan, workers, progress), runs, look)
+    done = _collected(answers_of(plan, workers=workers, progress=progress), runs, look)
     write_table(done.rows, out / ROWS)
     if len(done.faults) == len(images):
         raise NotReadable("; ".join(done.faults.values()))
@@ -222,21 +222,6 @@ def _check(look: Look) -> None:
 
 def _plain(look: Look) -> dict[str, Any]:
     return {name: getattr(look, name) for name in Look.__dataclass_fields__}
-
-
-def _answers(plan: Sequence[Job], workers: int, progress: Progress) -> dict[str, Outcome]:
-    waiting, answers = list(plan)[::-1], {}
-    with Pool(workers, limits=LIMITS) as pool:
-        flying = 0
-        while waiting or flying:
-            while waiting and flying < pool.slots:
-                pool.submit(waiting.pop())
-                flying += 1
-            outcome = pool.wait()
-            flying -= 1
-            answers[outcome.id] = outcome
-            progress(outcome.id, len(answers) / len(plan))
-    return answers
 
 
 def _collected(answers: Mapping[str, Outcome], runs: Sequence[str], look: Look) -> Many:

@@ -6,9 +6,8 @@ from pathlib import Path
 import pandas as pd
 
 from myoproof.core.atomic import atomic_path
-from myoproof.core.cohort import Cohort
 from myoproof.core.provenance import digest_bytes
-from myoproof.core.table import Table, read_table, write_table
+from myoproof.core.table import Table, write_table
 from myoproof.errors import Finding, InvalidInput, NotReadable
 from myoproof.measures import zscores, zscores_fit
 from myoproof.measures.zscores_norms import Norm, NormFile, from_json, to_json
@@ -61,7 +60,7 @@ def fit_norms(
     NotReadable, InvalidInput, NotWritable
         For faulty tables, for controls that give no norm, or an output in the way.
     """
-    cohort, rows = _read(cohort_path, rows_path)
+    cohort, rows = study_folder.read_cohort_and_rows(cohort_path, rows_path)
     learnt = zscores_fit.learn(rows, cohort, params=params)
     with atomic_path(Path(out)) as temporary:
         temporary.write_text(to_json(learnt.file), encoding="utf-8")
@@ -105,7 +104,7 @@ def apply_norms(
         study_folder.refuse_foreign(into, "study folder")
     texts = [_text(path) for path in norm_paths]
     files = tuple(from_json(text, where=str(path)) for text, path in zip(texts, norm_paths, strict=True))
-    cohort, rows = _read(cohort_path, rows_path)
+    cohort, rows = study_folder.read_cohort_and_rows(cohort_path, rows_path)
     params = zscores.Params(files=files, gain_sd_db=gain_sd_db)
     made = zscores.derive(rows, cohort, params=params)
     if made.empty:
@@ -225,13 +224,3 @@ def _text(path: Path) -> str:
         return Path(path).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise NotReadable(f"the norm file cannot be read ({error})", where=str(path)) from error
-
-
-def _read(cohort_path: Path, rows_path: Path | None) -> tuple[Cohort, Table]:
-    cohort = study_folder.read_cohort(cohort_path)
-    rows = cohort.measurements if rows_path is None else read_table(rows_path)
-    strangers = sorted(set(rows["subject"]) - set(cohort.subjects["subject"]))
-    if strangers:
-        message = f"{len(strangers)} subjects are not in the cohort, for example {strangers[0]!r}"
-        raise InvalidInput(message, where=str(rows_path))
-    return cohort, rows

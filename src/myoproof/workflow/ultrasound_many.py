@@ -167,7 +167,7 @@ def measure_images(
         for name, path in zip(names, images, strict=True)
     ]
     workers = min(jobs or os.cpu_count() or 1, max(1, len(plan) // IMAGES_A_WORKER))
-    answers = _answers(plan, workers=workers, progress=progress)
+    answers = answers_of(plan, workers=workers, progress=progress)
     done = _collected(answers, names, look)
     if out is not None:
         write_table(done.rows, out)
@@ -176,7 +176,18 @@ def measure_images(
     return done
 
 
-def _answers(plan: Sequence[Job], *, workers: int, progress: Progress) -> dict[str, Outcome]:
+def answers_of(plan: Sequence[Job], *, workers: int, progress: Progress) -> dict[str, Outcome]:
+    """What came of each job, by its id; a worker that dies takes only its own job along.
+
+    Parameters
+    ----------
+    plan : sequence of Job
+        One an image.
+    workers : int
+        Processes.
+    progress : Progress
+        Told the id of each job that ended and the share done.
+    """
     waiting, answers = list(plan)[::-1], {}
     with Pool(workers, limits=LIMITS) as pool:
         flying = 0

@@ -1,7 +1,7 @@
 """A run over ultrasound of muscle and nerve: every image of a folder measured, once, whatever dies."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from myoproof.segmentation import muscle_us, nerve
 from myoproof.vocabulary.lookup import label
 from myoproof.workflow import folder as study_folder
 from myoproof.workflow import ledger_drive, run_tables, ultrasound_find
-from myoproof.workflow.executors import Executor, Limits, Pool
+from myoproof.workflow.executors import Limits, Pool
 from myoproof.workflow.ledger import Ledger, opened
 from myoproof.workflow.ledger_tasks import Entry, Task
 from myoproof.workflow.ultrasound_find import Findings, Look
@@ -144,8 +144,6 @@ class Outcome:
         return {entry.task.key: entry.reason for entry in self.entries if entry.state == "quarantined"}
 
 
-Tell = Callable[[str, str, str, int, int], None]
-"""Called with a muscle, how it stands, why (or what was measured), how many are done of how many."""
 NO_OPTIONS, ALL, HERE = Options(), What(), How()
 
 
@@ -156,7 +154,7 @@ def run(
     what: What = ALL,
     options: Options = NO_OPTIONS,
     how: How = HERE,
-    tell: Tell = lambda *_: None,
+    tell: ledger_drive.Count = lambda *_: None,
 ) -> Outcome:
     """Measure every image of a folder into a study folder; what is finished is not done again.
 
@@ -207,7 +205,9 @@ def run(
             ledger.forgive(manifest)
         before = {entry.task.id for entry in ledger.entries(manifest) if entry.state == "done"}
         with Pool(how.jobs, limits=Limits(how.memory_gib, how.time_s)) as pool:
-            _drive(ledger, manifest, pool, how, tell)
+            ledger_drive.drive_counted(
+                ledger, manifest, pool, function=LOOK, tries=how.tries, line=line, tell=tell
+            )
         notes += [f"changed by hand, kept as {name}" for name in ledger.show()]
         entries = ledger.entries(manifest)
         report = finish(ledger, manifest, found)
@@ -331,18 +331,6 @@ def _act(site: str) -> str:
     used: list[Any] = [nerve_measure] if is_nerve(site) else [architecture, echogenicity]
     named = [f"{method.METHOD}@{method.METHOD_VERSION}" for method in used]
     return f"ultrasound@{VERSION}({','.join([*named, nerve.RATER if is_nerve(site) else muscle_us.RATER])})"
-
-
-def _drive(ledger: Ledger, manifest: str, executor: Executor, how: How, tell: Tell) -> None:
-    entries = ledger.entries(manifest)
-    total, done = len(entries), sum(entry.state != "waiting" for entry in entries)
-
-    def told(task: Task, state: str, why: str) -> None:
-        nonlocal done
-        done += state in ("done", "quarantined")
-        tell(task.key, state, line(ledger.summary(task.id)) if state == "done" else why, done, total)
-
-    ledger_drive.drive(ledger, manifest, executor, function=LOOK, tries=how.tries, tell=told)
 
 
 QUALITY = {"ok": "no doubt found", "warn": "with care", "fail": "look first"}
